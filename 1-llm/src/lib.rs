@@ -1,0 +1,17 @@
+//! Step 1 of the learning path: talk to a language model.
+//!
+//! This crate knows no MCP. It is the seam behind which engines fit: everything above it sees one
+//! trait, [`Provider`], and the neutral types of [`chat`].
+//!
+//! Read the modules in this order; it is the order in which a chat travels.
+
+// What is said: messages, tools, events. The neutral types that every engine maps to its own.
+pub mod chat;
+// Who can say it: the one trait that the rest of the stack depends on.
+pub mod provider;
+// What can go wrong, with a public and an internal half.
+pub mod error;
+
+pub use chat::{ChatEvent, ChatRequest, Completion, Message, Role, ToolCall, ToolSpec};
+pub use error::ProviderError;
+pub use provider::{ChatStream, Health, Model, Provider};
