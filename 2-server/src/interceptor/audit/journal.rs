@@ -1,0 +1,328 @@
+//! Where records go: a bounded buffer, which a thread of its own writes out.
+//!
+//! A call never waits for a disk or a pipe. When the buffer is full (a full disk, a reader of
+//! standard error that sleeps) there is one rule: a **strict** journal refuses calls until there is
+//! room again, because a call that can't be recorded must not happen; any other journal lets the
+//! calls go on, counts the records that it lost, and writes that count as soon as it can.
+//! In `prod` the journal is strict.
+
+use std::{
+    collections::HashMap,
+    io::{self, Write as _},
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use super::{
+    super::{
+        call::Facts,
+        denial::{Denial, DenialKind},
+    },
+    file::AuditFile,
+    record::{self, EdgeRefusal, Outcome},
+};
+
+/// How much may wait to be written.
+const BUFFER: usize = 4 << 20;
+/// How long a record may wait. A crash loses at most this much of the record.
+const FLUSH_EVERY: Duration = Duration::from_millis(50);
+/// How many refusals of one kind and identity are written each second, one by one. The rest of
+/// them is counted.
+const FLOOD: u64 = 20;
+/// How many floods are told apart at once; beyond it they are counted together.
+const MAX_FLOODS: usize = 1024;
+
+/// Where records go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JournalSettings {
+    /// Write to standard error.
+    pub stderr: bool,
+    /// Write to a file.
+    pub file: Option<FileSettings>,
+    /// Refuse calls that can't be recorded.
+    pub strict: bool,
+}
+
+/// An audit file: rotated by size, chained by hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSettings {
+    /// The file; older ones get `.1`, `.2` … behind their name.
+    pub path: PathBuf,
+    /// Bytes after which a new file begins.
+    pub max_bytes: u64,
+    /// How many older files are kept.
+    pub keep: u32,
+}
+
+/// Why a journal can't be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The file can't be opened or read.
+    #[error("can't open the audit file {path}: {source}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process writes it.
+    #[error("the audit file {0} is in use by another server: give each server a file of its own")]
+    InUse(PathBuf),
+}
+
+/// Keeps the records.
+#[derive(Debug)]
+pub struct Journal {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    settings: JournalSettings,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    // Open records, one a line: the writer seals them, so that rotation can come in between.
+    waiting: String,
+    lost: u64,
+    floods: HashMap<(String, Outcome), u64>,
+    closing: bool,
+    failing: bool,
+}
+
+impl Journal {
+    /// Opens the sinks and starts the thread that writes to them.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the file can't be used. A server must not start then.
+    pub fn open(settings: JournalSettings) -> Result<Self, JournalError> {
+        let file = settings.file.as_ref().map(AuditFile::open).transpose()?;
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            settings,
+        });
+        let writer = Arc::clone(&shared);
+        let writer = std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || writer.write_out(file))
+            .map_err(|source| JournalError::Open {
+                path: PathBuf::from("(thread)"),
+                source,
+            })?;
+        Ok(Self {
+            shared,
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// Whether a call may go on: a strict journal wants room for its record.
+    pub(super) fn admit(&self) -> Result<(), Denial> {
+        if !self.shared.settings.strict {
+            return Ok(());
+        }
+        let state = self.shared.lock();
+        if state.waiting.len() < BUFFER && !state.failing {
+            return Ok(());
+        }
+        let mut denial = Denial::new(
+            DenialKind::Unavailable,
+            "the server can't keep its audit record right now, so it refuses to act: try again later",
+        );
+        denial.retry_after = Some(Duration::from_secs(5));
+        Err(denial)
+    }
+
+    /// Whether records reach their sinks, for a readiness check.
+    pub fn is_healthy(&self) -> bool {
+        let state = self.shared.lock();
+        !state.failing && state.waiting.len() < BUFFER
+    }
+
+    /// Writes the closing line of a call.
+    pub(super) fn close(&self, facts: &Facts, outcome: Outcome, denial: Option<&Denial>) {
+        let identity = || {
+            facts
+                .principal()
+                .map_or("none", |principal| principal.label())
+                .to_owned()
+        };
+        self.shared
+            .append(outcome, identity, || record::render(facts, outcome, denial));
+    }
+
+    /// Writes the line of a request that a transport's edge refused.
+    pub fn refused_at_the_edge(&self, refusal: &EdgeRefusal<'_>) {
+        self.shared.append(
+            refusal.outcome,
+            || refusal.identity.to_owned(),
+            || record::render_edge(refusal),
+        );
+    }
+
+    /// Writes out what waits and stops the thread. Called once, at the end.
+    pub fn shut_down(&self) {
+        self.shared.lock().closing = true;
+        self.shared.wake.notify_all();
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer {
+            // A thread that panicked has nothing left to write.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append(
+        &self,
+        outcome: Outcome,
+        identity: impl Fn() -> String,
+        render: impl FnOnce() -> String,
+    ) {
+        if self.settings.file.is_none() && !self.settings.stderr {
+            return;
+        }
+        if outcome.is_refusal() {
+            let mut state = self.lock();
+            let key = if state.floods.len() < MAX_FLOODS {
+                identity()
+            } else {
+                "(many)".to_owned()
+            };
+            let seen = state.floods.entry((key, outcome)).or_default();
+            *seen += 1;
+            if *seen > FLOOD {
+                return;
+            }
+        }
+        // Rendered outside the lock: calls wait for each other only while a line is copied.
+        let line = render();
+        let mut state = self.lock();
+        let was_idle = state.waiting.is_empty();
+        state.push(&line);
+        drop(state);
+        if was_idle {
+            self.wake.notify_all();
+        }
+    }
+
+    /// The thread's whole life.
+    fn write_out(&self, mut file: Option<AuditFile>) {
+        let mut batch = String::new();
+        let mut second = Instant::now();
+        loop {
+            let closing = self.gather(&mut batch, &mut second);
+            let written = self.write(&batch, file.as_mut());
+            let failed = written.is_err();
+            if let Err(error) = written {
+                self.complain(&error);
+            } else {
+                batch.clear();
+            }
+            let mut state = self.lock();
+            state.failing = failed;
+            // At the end a sink that fails gets no second chance, or the server could never stop.
+            if closing && (failed || state.waiting.is_empty()) {
+                return;
+            }
+        }
+    }
+
+    /// Sleeps until there is something to write, lets more of it come for a moment, and takes it.
+    fn gather(&self, batch: &mut String, second: &mut Instant) -> bool {
+        let idle = |state: &mut State| {
+            !state.closing && !state.failing && state.waiting.is_empty() && state.floods.is_empty()
+        };
+        let state = self
+            .wake
+            .wait_while(self.lock(), idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self
+            .wake
+            .wait_timeout_while(state, FLUSH_EVERY, |state| !state.closing)
+            .unwrap_or_else(PoisonError::into_inner);
+        if second.elapsed() >= Duration::from_secs(1) || state.closing {
+            *second = Instant::now();
+            state.count_floods();
+        }
+        state.note_losses();
+        if batch.is_empty() {
+            std::mem::swap(batch, &mut state.waiting);
+        }
+        state.closing
+    }
+
+    fn write(&self, batch: &str, file: Option<&mut AuditFile>) -> io::Result<()> {
+        if let Some(file) = file {
+            file.write(batch)?;
+        }
+        if self.settings.stderr && !batch.is_empty() {
+            let mut whole = String::with_capacity(batch.len() + batch.len() / 64);
+            for line in batch.lines() {
+                whole.push_str(line);
+                whole.push_str("}\n");
+            }
+            // A closed standard error is no reason to stop anything: nobody is there to read it.
+            let _ = io::stderr().lock().write_all(whole.as_bytes());
+        }
+        Ok(())
+    }
+
+    fn complain(&self, error: &io::Error) {
+        if !self.lock().failing {
+            let rule = if self.settings.strict {
+                "calls are refused until it can"
+            } else {
+                "calls go on"
+            };
+            tracing::error!(%error, "THE AUDIT FILE CAN'T BE WRITTEN; {rule}");
+        }
+    }
+}
+
+impl State {
+    fn push(&mut self, line: &str) {
+        if self.waiting.len() >= BUFFER {
+            self.lost += 1;
+            return;
+        }
+        self.waiting.push_str(line);
+        self.waiting.push('\n');
+    }
+
+    fn count_floods(&mut self) {
+        for ((identity, outcome), seen) in std::mem::take(&mut self.floods) {
+            if seen > FLOOD {
+                self.push(&record::render_flood(&identity, outcome, seen - FLOOD));
+            }
+        }
+    }
+
+    fn note_losses(&mut self) {
+        if self.lost > 0 && self.waiting.len() < BUFFER {
+            let lost = std::mem::take(&mut self.lost);
+            self.push(&record::render_lost(lost));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! May this caller do this? Checks the scopes that a call takes, and hides from lists what the
+//! caller couldn't use: both ask [`Grants`](super::scope::Grants), so they can't disagree.
+
+use std::sync::Arc;
+
+use rmcp::model::JsonObject;
+
+use super::{
+    call::{Facts, Operation},
+    catalogue::{Catalogue, Target},
+    denial::Denial,
+    policy::Rule,
+    scope::{Decision, Scope},
+};
+
+/// The rule: every scope that the operation takes must be granted.
+#[derive(Debug, Clone)]
+pub struct Authorize {
+    catalogue: Arc<Catalogue>,
+}
+
+impl Authorize {
+    /// Authorizes by this catalogue.
+    pub fn new(catalogue: Arc<Catalogue>) -> Self {
+        Self { catalogue }
+    }
+}
+
+impl Rule for Authorize {
+    type Permit = ();
+
+    fn check(&self, facts: &Facts, arguments: Option<&JsonObject>) -> Result<(), Denial> {
+        let grants = facts.principal()?.grants();
+        for scope in facts.requires() {
+            match grants.decide(scope, arguments) {
+                Decision::Allowed(_) => {}
+                Decision::Bounded(_, breach) => {
+                    let reason = format!(
+                        "your key allows this only with {} {}",
+                        breach.argument,
+                        expected(&breach.expected)
+                    );
+                    return Err(Denial::forbidden(reason, facts.shared_requires()));
+                }
+                Decision::Missing => return Err(lacks(facts)),
+            }
+        }
+        Ok(())
+    }
+
+    fn prune<Op: Operation>(&self, facts: &Facts, output: &mut Op::Output) {
+        let Ok(principal) = facts.principal() else {
+            return;
+        };
+        let grants = principal.grants();
+        let may_use = |target: Target<'_>| {
+            self.catalogue
+                .needs(target)
+                .iter()
+                .all(|scope| grants.reach(scope))
+        };
+        Op::prune(output, &may_use);
+    }
+}
+
+fn expected(what: &str) -> String {
+    if what == "given" {
+        "given".to_owned()
+    } else {
+        format!("being {what}")
+    }
+}
+
+/// The same words for what is forbidden and for what doesn't exist.
+fn lacks(facts: &Facts) -> Denial {
+    let scopes: Vec<&str> = facts.requires().iter().map(Scope::as_str).collect();
+    let reason = format!(
+        "this takes the scope {}, which you don't have: ask the operator for it",
+        scopes.join(" and ")
+    );
+    Denial::forbidden(reason, facts.shared_requires())
+}

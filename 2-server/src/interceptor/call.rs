@@ -1,0 +1,345 @@
+//! One call on its way through the pipeline: what is asked, by whom, and what is known of it.
+
+use std::{
+    borrow::Cow,
+    net::IpAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Instant, SystemTime},
+};
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{Extensions, JsonObject, ProtocolVersion, RequestId},
+    service::{NotificationContext, Peer, RequestContext, SubscriptionContext},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    authenticate::Principal,
+    catalogue::{Catalogue, Target},
+    denial::{Denial, DenialSlot},
+    scope::Scope,
+};
+
+/// How a message came in. The transport puts one into the message's extensions (over HTTP: into
+/// those of the request's `Parts`, which rmcp carries along). Without one, or without a principal
+/// in it, nothing passes.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// `stdio`, `http` or `sse`, for the record.
+    pub transport: &'static str,
+    /// The caller, signed in by the transport.
+    pub principal: Option<Principal>,
+    /// The address of the other side, where there is one.
+    pub address: Option<IpAddr>,
+    /// Where the HTTP edge looks for a refusal.
+    pub slot: Option<DenialSlot>,
+    /// Tells the HTTP edge that the pipeline saw the message, and so recorded it.
+    pub seen: Option<Arc<OnceLock<()>>>,
+    /// The call that made this one, when a model's wish is carried out for its caller.
+    pub parent: Option<Box<str>>,
+}
+
+impl Arrival {
+    /// A message of this caller over this transport.
+    pub fn new(transport: &'static str, principal: Option<Principal>) -> Self {
+        Self {
+            transport,
+            principal,
+            address: None,
+            slot: None,
+            seen: None,
+            parent: None,
+        }
+    }
+}
+
+/// One kind of request or notification: what it takes, what it gives, and how a handler does it.
+/// There is one for each method of the protocol; see [`operations`](super::operations).
+pub trait Operation: Send + 'static {
+    /// What the caller sends.
+    type Params: Send + 'static;
+    /// What the handler answers.
+    type Output: Send + 'static;
+    /// What rmcp knows of the message.
+    type Context: Context;
+
+    /// The method, as it is on the wire.
+    fn method(params: &Self::Params) -> Cow<'static, str>;
+
+    /// What the operation acts on; `None` where any known caller may do it.
+    fn target(_params: &Self::Params) -> Option<Target<'_>> {
+        None
+    }
+
+    /// The scopes that it takes; empty where any known caller may do it.
+    fn requires(
+        params: &Self::Params,
+        _context: &Self::Context,
+        catalogue: &Catalogue,
+    ) -> Arc<[Scope]> {
+        Self::target(params).map_or_else(Arc::default, |target| catalogue.needs(target))
+    }
+
+    /// The arguments, where there are any.
+    fn arguments(_params: &Self::Params) -> Option<&JsonObject> {
+        None
+    }
+
+    /// Has the handler do it.
+    fn run<H: ServerHandler>(
+        handler: &H,
+        params: Self::Params,
+        context: Self::Context,
+    ) -> impl Future<Output = Result<Self::Output, ErrorData>> + Send;
+
+    /// Whether the answer tells of a failure (a tool's `isError`).
+    fn failed(_output: &Self::Output) -> bool {
+        false
+    }
+
+    /// Takes out of a list what the caller couldn't use.
+    fn prune(_output: &mut Self::Output, _may_use: &dyn Fn(Target<'_>) -> bool) {}
+}
+
+/// What rmcp hands over with a message, whichever kind it is.
+pub trait Context: Send + 'static {
+    /// What the transport attached.
+    fn extensions(&self) -> &Extensions;
+    /// The id of the JSON-RPC request; notifications have none.
+    fn rpc_id(&self) -> Option<&RequestId>;
+    /// The request's metadata, `_meta`.
+    fn meta(&self) -> &JsonObject;
+    /// The other side.
+    fn peer(&self) -> &Peer<RoleServer>;
+    /// Fires when the caller no longer waits.
+    fn cancelled(&self) -> Option<&CancellationToken>;
+}
+
+impl Context for RequestContext<RoleServer> {
+    fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+    fn rpc_id(&self) -> Option<&RequestId> {
+        Some(&self.id)
+    }
+    fn meta(&self) -> &JsonObject {
+        &self.meta
+    }
+    fn peer(&self) -> &Peer<RoleServer> {
+        &self.peer
+    }
+    fn cancelled(&self) -> Option<&CancellationToken> {
+        Some(&self.ct)
+    }
+}
+
+impl Context for SubscriptionContext {
+    fn extensions(&self) -> &Extensions {
+        self.request_context().extensions()
+    }
+    fn rpc_id(&self) -> Option<&RequestId> {
+        self.request_context().rpc_id()
+    }
+    fn meta(&self) -> &JsonObject {
+        Context::meta(self.request_context())
+    }
+    fn peer(&self) -> &Peer<RoleServer> {
+        Context::peer(self.request_context())
+    }
+    fn cancelled(&self) -> Option<&CancellationToken> {
+        Context::cancelled(self.request_context())
+    }
+}
+
+impl Context for NotificationContext<RoleServer> {
+    fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+    fn rpc_id(&self) -> Option<&RequestId> {
+        None
+    }
+    fn meta(&self) -> &JsonObject {
+        &self.meta
+    }
+    fn peer(&self) -> &Peer<RoleServer> {
+        &self.peer
+    }
+    fn cancelled(&self) -> Option<&CancellationToken> {
+        None
+    }
+}
+
+/// A call inside the pipeline.
+pub struct Call<Op: Operation> {
+    /// What is asked.
+    pub params: Op::Params,
+    /// What rmcp knows of the message.
+    pub context: Op::Context,
+    /// What the rules and the record need to know.
+    pub facts: Arc<Facts>,
+}
+
+/// What is known of a call. Made once, before the first rule; the record is written from it.
+#[derive(Debug)]
+pub struct Facts {
+    principal: Result<Principal, Denial>,
+    method: Cow<'static, str>,
+    target: Option<Box<str>>,
+    is_tool: bool,
+    requires: Arc<[Scope]>,
+    pub(super) request_id: u64,
+    pub(super) rpc_id: Option<RequestId>,
+    pub(super) client: Option<Box<str>>,
+    pub(super) protocol: &'static str,
+    pub(super) transport: &'static str,
+    pub(super) argument_names: Vec<Box<str>>,
+    pub(super) parent: Option<Box<str>>,
+    pub(super) time: SystemTime,
+    pub(super) started: Instant,
+}
+
+/// How many argument names a record holds, and how long each may be: a caller must not be able to
+/// swell the record.
+const MAX_NAMES: usize = 32;
+const MAX_NAME: usize = 64;
+/// How long a target or a client's name may be in a record.
+const MAX_TEXT: usize = 256;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Facts {
+    /// Gathers what is known of a call.
+    pub(super) fn gather<Op: Operation>(
+        params: &Op::Params,
+        context: &Op::Context,
+        arrival: Option<&Arrival>,
+        principal: Result<Principal, Denial>,
+        catalogue: &Catalogue,
+    ) -> Self {
+        let target = Op::target(params);
+        let text = target.map(|target| match target {
+            Target::Tool(text)
+            | Target::Resource(text)
+            | Target::Prompt(text)
+            | Target::Custom(text) => text,
+        });
+        let names = Op::arguments(params)
+            .into_iter()
+            .flat_map(|arguments| arguments.keys());
+        Self {
+            principal,
+            method: Op::method(params),
+            target: text.map(|text| cut(text, MAX_TEXT).into()),
+            is_tool: matches!(target, Some(Target::Tool(_))),
+            requires: Op::requires(params, context, catalogue),
+            request_id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            rpc_id: context.rpc_id().cloned(),
+            client: client(context),
+            protocol: protocol(context),
+            transport: arrival.map_or("unknown", |arrival| arrival.transport),
+            argument_names: names
+                .take(MAX_NAMES)
+                .map(|name| cut(name, MAX_NAME).into())
+                .collect(),
+            parent: arrival.and_then(|arrival| arrival.parent.clone()),
+            time: SystemTime::now(),
+            started: Instant::now(),
+        }
+    }
+
+    /// The caller.
+    ///
+    /// # Errors
+    /// The refusal, when nobody signed in or the key no longer stands.
+    pub fn principal(&self) -> Result<&Principal, Denial> {
+        self.principal.as_ref().map_err(Clone::clone)
+    }
+
+    /// The method, as it is on the wire.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// What it acts on: a tool's name, a URI, a prompt's name.
+    pub fn target(&self) -> Option<&str> {
+        self.target.as_deref()
+    }
+
+    /// The tool that is called, if it is a tool call.
+    pub fn tool(&self) -> Option<&str> {
+        self.target().filter(|_| self.is_tool)
+    }
+
+    /// The scopes that the call takes, all of them.
+    pub fn requires(&self) -> &[Scope] {
+        &self.requires
+    }
+
+    pub(super) fn shared_requires(&self) -> Arc<[Scope]> {
+        Arc::clone(&self.requires)
+    }
+
+    /// The number of this call in this process; a nested call names it as its parent.
+    pub fn id(&self) -> u64 {
+        self.request_id
+    }
+}
+
+/// Cuts a text at a character boundary.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => &text[..end],
+        None => text,
+    }
+}
+
+/// The client as it calls itself. Good for a record, never for a decision.
+fn client(context: &impl Context) -> Option<Box<str>> {
+    let name = |name: &str, version: &str| {
+        format!("{}/{}", cut(name, MAX_TEXT / 2), cut(version, MAX_TEXT / 2)).into()
+    };
+    if let Some(claimed) = context.meta().get("io.modelcontextprotocol/clientInfo") {
+        return Some(name(
+            claimed.get("name")?.as_str()?,
+            claimed.get("version")?.as_str()?,
+        ));
+    }
+    let info = context.peer().peer_info()?;
+    Some(name(&info.client_info.name, &info.client_info.version))
+}
+
+fn protocol(context: &impl Context) -> &'static str {
+    let known = |text: &str| {
+        ProtocolVersion::KNOWN_VERSIONS
+            .iter()
+            .map(ProtocolVersion::as_str)
+            .find(|known| *known == text)
+    };
+    let claimed = context
+        .meta()
+        .get("io.modelcontextprotocol/protocolVersion")
+        .and_then(|value| value.as_str());
+    match claimed {
+        Some(text) => known(text).unwrap_or("unknown"),
+        None => context
+            .peer()
+            .peer_info()
+            .and_then(|info| known(info.protocol_version.as_str()))
+            .unwrap_or("unknown"),
+    }
+}
+
+/// Why a call gave no answer.
+#[derive(Debug)]
+pub enum Failure {
+    /// A rule refused it.
+    Denied(Denial),
+    /// The handler answered with a JSON-RPC error.
+    Failed(ErrorData),
+    /// Nobody waits for the answer any more.
+    Cancelled,
+}

@@ -1,0 +1,102 @@
+//! The end of the pipeline: the handler does what was asked, within its time, and only as long as
+//! somebody waits for it.
+
+use std::{
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use futures_util::FutureExt as _;
+use rmcp::{ErrorData, ServerHandler};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::{
+    authenticate::{self, Principal},
+    call::{Call, Context, Failure, Operation},
+    denial::{Denial, DenialKind},
+};
+
+/// Hands a call to the handler.
+#[derive(Debug)]
+pub struct Dispatch<H> {
+    handler: Arc<H>,
+    time_out: Duration,
+}
+
+impl<H> Dispatch<H> {
+    pub(super) fn new(handler: Arc<H>, time_out: Duration) -> Self {
+        Self { handler, time_out }
+    }
+}
+
+impl<H> Clone for Dispatch<H> {
+    fn clone(&self) -> Self {
+        Self {
+            handler: Arc::clone(&self.handler),
+            time_out: self.time_out,
+        }
+    }
+}
+
+impl<Op: Operation, H: ServerHandler> Service<Call<Op>> for Dispatch<H> {
+    type Response = Op::Output;
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<Op::Output, Failure>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call<Op>) -> Self::Future {
+        let handler = Arc::clone(&self.handler);
+        let time_out = self.time_out;
+        Box::pin(async move {
+            let Call {
+                params,
+                context,
+                facts,
+            } = call;
+            let cancelled = context.cancelled().cloned();
+            let principal = facts.principal().map_err(Failure::Denied)?.clone();
+            // A panic in a tool is that call's failure, and must not leave the caller waiting.
+            let work = AssertUnwindSafe(Op::run(&*handler, params, context)).catch_unwind();
+            tokio::select! {
+                // The answer first: one that is ready at once costs no timer and no watcher.
+                biased;
+                result = work => match result {
+                    Ok(result) => result.map_err(Failure::Failed),
+                    Err(_panic) => Err(Failure::Failed(ErrorData::internal_error("the server failed on this call; its log tells why", None))),
+                },
+                () = gone(cancelled) => Err(Failure::Cancelled),
+                () = ended(&principal) => Err(Failure::Denied(Denial::unauthorized("the key was revoked or has expired while the call ran"))),
+                () = tokio::time::sleep(time_out) => {
+                    let seconds = time_out.as_secs_f64();
+                    Err(Failure::Denied(Denial::new(DenialKind::TimedOut, format!("the call took longer than {seconds} s, so it was stopped"))))
+                }
+            }
+        })
+    }
+}
+
+async fn gone(cancelled: Option<CancellationToken>) {
+    match cancelled {
+        Some(token) => token.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended(principal: &Principal) {
+    match authenticate::time_left(principal) {
+        Some(left) => {
+            tokio::select! {
+                () = principal.ended().cancelled() => {}
+                () = tokio::time::sleep(left) => {}
+            }
+        }
+        None => principal.ended().cancelled().await,
+    }
+}
