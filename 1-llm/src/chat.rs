@@ -135,6 +135,10 @@ pub struct ChatRequest {
     /// How long the model stays loaded: a duration such as `"5m"`, or seconds; negative is for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_alive: Option<Value>,
+    /// Who asks, so that the queue is fair between callers; empty is anonymous. It never leaves
+    /// this process.
+    #[serde(skip)]
+    pub caller: String,
 }
 
 /// What arrives while an answer is made, in order. The last one is always [`ChatEvent::Done`].

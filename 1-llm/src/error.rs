@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 
 /// Why a provider could not answer.
 ///
-/// [`fmt::Display`] gives the public half. Addresses and raw engine texts are only in
-/// [`ProviderError::internal`].
+/// [`fmt::Display`] gives the public half. Raw engine texts, and addresses other than this
+/// machine's own, are only in [`ProviderError::internal`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{public}")]
 pub struct ProviderError {
@@ -60,5 +60,39 @@ impl ProviderError {
     /// The half that belongs in a log and nowhere else.
     pub fn internal(&self) -> &str {
         &self.internal
+    }
+}
+
+/// What came from outside, made fit for one line of a message: cut short, and without the control
+/// characters that could forge a log line or drive a terminal.
+pub(crate) fn excerpt(raw: &[u8], most: usize) -> String {
+    // A character takes at most 4 bytes: nothing past that can be shown, so it isn't even decoded.
+    let head = &raw[..raw.len().min(most.saturating_mul(4))];
+    let text = String::from_utf8_lossy(head);
+    let mut shown: String = text
+        .trim()
+        .chars()
+        .take(most)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if shown.len() < raw.trim_ascii().len() && text.trim().chars().count() > most
+        || head.len() < raw.len()
+    {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_one_short_line_whatever_came() {
+        assert_eq!(excerpt(b"plain", 20), "plain");
+        assert_eq!(excerpt(b"a\nb\x1b[31m\0", 20), "a b [31m ");
+        assert_eq!(excerpt("åäö".repeat(100).as_bytes(), 3), "åäö…");
+        assert_eq!(excerpt(&[0xff, 0xfe, b'x'], 20), "\u{fffd}\u{fffd}x");
+        assert_eq!(excerpt(&vec![b'x'; 100_000_000], 4), "xxxx…");
     }
 }

@@ -11,7 +11,23 @@ pub mod chat;
 pub mod provider;
 // What can go wrong, with a public and an internal half.
 pub mod error;
+// What an operator may set.
+pub mod settings;
+// From settings to a provider; and the one that chooses between Ollama and the tutor.
+mod connect;
+// How requests leave: one bounded HTTP client for every engine.
+mod http;
+// Ollama, over its native API.
+pub mod ollama;
+// What speaks when there is no model: an honest search over the pages.
+pub mod tutor;
+// The learning path's own pages, embedded.
+pub mod pages;
 
 pub use chat::{ChatEvent, ChatRequest, Completion, Message, Role, ToolCall, ToolSpec};
-pub use error::ProviderError;
+pub use connect::connect;
+pub use error::{ErrorKind, ProviderError};
+pub use ollama::Ollama;
 pub use provider::{ChatStream, Health, Model, Provider};
+pub use settings::{Settings, SettingsError};
+pub use tutor::Tutor;

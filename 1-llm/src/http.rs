@@ -1,0 +1,323 @@
+//! One HTTP client for every engine: bounded, without redirects, and with the key in one place.
+
+use std::{future::Future, time::Duration};
+
+use bytes::Bytes;
+use reqwest::{
+    Method, Response, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+
+use crate::{
+    error::{ErrorKind, ProviderError, excerpt},
+    ollama::Host,
+    settings::Limits,
+};
+
+/// Answers that come whole (a list of models, say) are never larger than this.
+const WHOLE_ANSWER_MOST: usize = 16 << 20;
+/// Of an error's body no more than this is read: it only has to make a message.
+const ERROR_BODY_MOST: usize = 64 << 10;
+
+/// A client bound to one engine's address.
+#[derive(Debug, Clone)]
+pub(crate) struct Http {
+    client: reqwest::Client,
+    pub(crate) host: Host,
+    pub(crate) limits: Limits,
+    // Marked sensitive, so that Debug prints "Sensitive" in its place. It goes to `host` and
+    // nowhere else: this client joins paths to that one address and follows no redirect.
+    authorization: Option<HeaderValue>,
+    engine: Engine,
+}
+
+/// What messages call the engine, and how they say to start it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Engine {
+    pub(crate) name: &'static str,
+    pub(crate) start: &'static str,
+    pub(crate) key_variable: &'static str,
+}
+
+impl Http {
+    /// # Errors
+    /// When the key can't be a header, or when HTTPS is asked for on a machine without root
+    /// certificates.
+    pub(crate) fn new(
+        host: Host,
+        limits: Limits,
+        key: Option<&str>,
+        engine: Engine,
+    ) -> Result<Self, ProviderError> {
+        // reqwest is built without a TLS provider of its own and panics when it finds none.
+        // An error here only says that somebody else has already chosen one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(limits.connect)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("mcp-llm/", env!("CARGO_PKG_VERSION")));
+        if host.is_loopback() {
+            // HTTP_PROXY would otherwise send what is meant for this machine to another one.
+            builder = builder.no_proxy();
+        }
+        if host.url.scheme() == "http" {
+            // No certificate is ever checked on this address, so none are loaded: a machine
+            // without root certificates (a bare container) must still reach its own Ollama.
+            builder = builder.tls_certs_only(std::iter::empty());
+        }
+        let client = builder.build().map_err(|error| {
+            ProviderError::new(
+                ErrorKind::Invalid,
+                format!(
+                    "Can't set up HTTPS to {}: are root certificates installed (ca-certificates)?",
+                    engine.name
+                ),
+                format!("building the HTTP client: {error:?}"),
+            )
+        })?;
+        let authorization = key.map(|key| bearer(key, engine)).transpose()?;
+        if authorization.is_some() && host.url.scheme() == "http" && !host.is_loopback() {
+            tracing::warn!(
+                host = host.shown(),
+                "{} is sent over plain http to another machine; use https",
+                engine.key_variable
+            );
+        }
+        Ok(Self {
+            client,
+            host,
+            limits,
+            authorization,
+            engine,
+        })
+    }
+
+    /// Sends a request and gives the response once its headers are there and say 2xx.
+    ///
+    /// `within` bounds everything until then.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        within: Duration,
+    ) -> Result<Response, Failure> {
+        let url = self.host.url.join(path).map_err(|error| {
+            ProviderError::new(ErrorKind::Invalid, "That request has no address.", error)
+        })?;
+        let mut request = self.client.request(method, url);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let response = match tokio::time::timeout(within, request.send()).await {
+            Err(_) => return Err(self.timed_out("a first byte", within).into()),
+            Ok(Err(error)) => return Err(self.not_sent(&error).into()),
+            Ok(Ok(response)) => response,
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status.is_redirection() {
+            return Err(self.redirected(&response).into());
+        }
+        let retry_after = retry_after(&response);
+        let deadline = Instant::now() + self.limits.idle;
+        // What can't be read of an error's body isn't worth another error.
+        let body = self
+            .whole(response, ERROR_BODY_MOST, deadline)
+            .await
+            .unwrap_or_default();
+        Err(Failure::Refused {
+            status,
+            retry_after,
+            body,
+        })
+    }
+
+    /// Sends a request whose answer comes whole, as JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        within: Duration,
+    ) -> Result<T, Failure> {
+        let deadline = Instant::now() + within;
+        let response = self.send(method, path, body, within).await?;
+        let body = self.whole(response, WHOLE_ANSWER_MOST, deadline).await?;
+        serde_json::from_slice(&body).map_err(|error| self.not_understood(&body, &error).into())
+    }
+
+    /// Reads a body to its end, up to a size and a time.
+    pub(crate) async fn whole(
+        &self,
+        mut response: Response,
+        most: usize,
+        deadline: Instant,
+    ) -> Result<Bytes, ProviderError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk(&mut response, deadline).await? {
+            if body.len() + chunk.len() > most {
+                return Err(ProviderError::new(
+                    ErrorKind::Engine,
+                    format!(
+                        "{} sent more than {} MB at once.",
+                        self.engine.name,
+                        most >> 20
+                    ),
+                    format!(
+                        "a body beyond {most} bytes, starting {}",
+                        excerpt(&body, 80)
+                    ),
+                ));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.into())
+    }
+
+    /// The next piece of a body, by a deadline; `None` at its end.
+    pub(crate) async fn chunk(
+        &self,
+        response: &mut Response,
+        deadline: Instant,
+    ) -> Result<Option<Bytes>, ProviderError> {
+        match by(deadline, response.chunk()).await {
+            None => Err(self.timed_out("more of the answer", self.limits.idle)),
+            Some(Ok(chunk)) => Ok(chunk),
+            Some(Err(error)) => Err(ProviderError::new(
+                ErrorKind::Truncated,
+                format!(
+                    "The connection to {} broke in the middle of the answer.",
+                    self.engine.name
+                ),
+                format!("reading the body: {error:?}"),
+            )),
+        }
+    }
+
+    /// Something came, but not what this engine would send.
+    pub(crate) fn not_understood(&self, raw: &[u8], why: &dyn std::fmt::Display) -> ProviderError {
+        ProviderError::new(
+            ErrorKind::Engine,
+            format!(
+                "What answers at {} doesn't talk like {}. Is something else listening there?",
+                self.host.shown_publicly(),
+                self.engine.name
+            ),
+            format!("{why}; it began: {}", excerpt(raw, 200)),
+        )
+    }
+
+    pub(crate) fn timed_out(&self, what: &str, waited: Duration) -> ProviderError {
+        let name = self.engine.name;
+        ProviderError::new(
+            ErrorKind::TimedOut,
+            format!(
+                "{name} didn't send {what} within {waited:?}. It may be loading a large model or be overloaded; \
+                 raise first_byte_timeout_ms or idle_timeout_ms if that is normal here."
+            ),
+            format!("no {what} from {} within {waited:?}", self.host.shown()),
+        )
+    }
+
+    fn not_sent(&self, error: &reqwest::Error) -> ProviderError {
+        let Engine { name, start, .. } = self.engine;
+        let place = self.host.shown_publicly();
+        let internal = format!("{}: {error:?}", self.host.shown());
+        if error.is_connect() || error.is_timeout() {
+            return ProviderError::new(
+                ErrorKind::Unreachable,
+                format!("{name} isn't answering at {place}. {start}"),
+                internal,
+            );
+        }
+        ProviderError::new(
+            ErrorKind::Engine,
+            format!("{name} at {place} closed the connection before it answered. Try again."),
+            internal,
+        )
+    }
+
+    fn redirected(&self, response: &Response) -> ProviderError {
+        let to = response
+            .headers()
+            .get(LOCATION)
+            .map_or(&b""[..], HeaderValue::as_bytes);
+        ProviderError::new(
+            ErrorKind::Engine,
+            format!(
+                "What answers at {} redirects elsewhere, and redirects aren't followed. \
+                 Set base_url to the engine's own address.",
+                self.host.shown_publicly()
+            ),
+            format!("redirect {} to {}", response.status(), excerpt(to, 200)),
+        )
+    }
+}
+
+/// Why a request brought no answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The engine answered with an error status: what it means is for the engine's own module.
+    Refused {
+        status: StatusCode,
+        retry_after: Option<Duration>,
+        body: Bytes,
+    },
+    /// Anything else, already in words.
+    Error(ProviderError),
+}
+
+impl From<ProviderError> for Failure {
+    fn from(error: ProviderError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// JSON for a request's body.
+pub(crate) fn body_of(value: &impl Serialize) -> Result<Bytes, ProviderError> {
+    serde_json::to_vec(value).map(Bytes::from).map_err(|error| {
+        ProviderError::new(
+            ErrorKind::Invalid,
+            "That request can't be written as JSON.",
+            error,
+        )
+    })
+}
+
+/// Waits for something until a moment; `None` when the moment came first.
+pub(crate) async fn by<F: Future>(deadline: Instant, work: F) -> Option<F::Output> {
+    tokio::time::timeout_at(deadline, work).await.ok()
+}
+
+fn bearer(key: &str, engine: Engine) -> Result<HeaderValue, ProviderError> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.trim())).map_err(|_| {
+        ProviderError::new(
+            ErrorKind::Invalid,
+            format!("{} holds characters that no key has.", engine.key_variable),
+            "the key is no header value",
+        )
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// `Retry-After` in seconds; the date form is rare enough among engines to be left out.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response
+        .headers()
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds))
+}

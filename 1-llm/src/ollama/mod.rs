@@ -1,0 +1,151 @@
+//! Ollama, over its native API.
+//!
+//! Not over its `/v1`, which ignores `num_ctx` and `think`.
+
+// Where it is: the rules of OLLAMA_HOST.
+mod host;
+// Its JSON, in and out.
+mod wire;
+// Lines out of bytes that may be cut anywhere.
+pub mod ndjson;
+// One chat, line by line.
+mod stream;
+// What its refusals mean.
+mod failure;
+
+use reqwest::Method;
+
+pub use host::Host;
+pub use wire::Details;
+
+use crate::{
+    ChatRequest, ChatStream, Health, Model, Provider, ProviderError, Settings,
+    error::ErrorKind,
+    http::{Engine, Http, body_of},
+};
+
+const ENGINE: Engine = Engine {
+    name: "Ollama",
+    start: "Start it with: ollama serve",
+    key_variable: "OLLAMA_API_KEY",
+};
+
+/// An Ollama server.
+#[derive(Debug, Clone)]
+pub struct Ollama {
+    http: Http,
+    default_model: Option<String>,
+    num_ctx: Option<u32>,
+}
+
+impl Ollama {
+    /// A client for the server at `host`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the key can't be a header, or HTTPS has no root certificates.
+    pub fn new(host: Host, settings: &Settings, key: Option<&str>) -> Result<Self, ProviderError> {
+        Ok(Self {
+            http: Http::new(host, settings.limits(), key, ENGINE)?,
+            default_model: settings.default_model.clone(),
+            num_ctx: settings.num_ctx,
+        })
+    }
+
+    /// Where this client sends its requests.
+    pub fn host(&self) -> &Host {
+        &self.http.host
+    }
+
+    /// The server's version.
+    ///
+    /// # Errors
+    /// When nothing answers, or something that isn't Ollama does.
+    pub async fn version(&self) -> Result<String, ProviderError> {
+        let version: wire::Version = self.get("api/version").await?;
+        Ok(version.version)
+    }
+
+    /// The model for a chat that names none.
+    async fn default_model(&self) -> Result<String, ProviderError> {
+        if let Some(name) = &self.default_model {
+            return Ok(name.clone());
+        }
+        let models = self.models().await?;
+        let can = |model: &&Model, what: &str| model.capabilities.iter().any(|c| c == what);
+        models
+            .iter()
+            .find(|model| can(model, "completion") && can(model, "tools"))
+            .or_else(|| models.iter().find(|model| can(model, "completion")))
+            // Servers from before capabilities were listed: anything may chat.
+            .or_else(|| models.iter().find(|model| model.capabilities.is_empty()))
+            .map(|model| model.name.clone())
+            .ok_or_else(|| {
+                ProviderError::new(
+                    ErrorKind::ModelNotFound,
+                    "Ollama has no model that can chat yet. Get one with: ollama pull llama3.2",
+                    format!(
+                        "{} models at {}, none for chat",
+                        models.len(),
+                        self.http.host.shown()
+                    ),
+                )
+            })
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ProviderError> {
+        self.http
+            .json(Method::GET, path, None, self.http.limits.connect)
+            .await
+            .map_err(|failure| failure::explain(&self.http, failure, None))
+    }
+}
+
+#[async_trait::async_trait]
+impl Provider for Ollama {
+    fn name(&self) -> &'static str {
+        "ollama"
+    }
+
+    async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
+        let model = match &request.model {
+            Some(name) => name.clone(),
+            None => self.default_model().await?,
+        };
+        let body = body_of(&wire::ChatBody::new(&model, &request, self.num_ctx))?;
+        Ok(stream::chat(self.http.clone(), model, body))
+    }
+
+    async fn models(&self) -> Result<Vec<Model>, ProviderError> {
+        let tags: wire::Tags = self.get("api/tags").await?;
+        Ok(tags
+            .models
+            .unwrap_or_default()
+            .into_iter()
+            .map(Model::from)
+            .collect())
+    }
+
+    async fn health(&self) -> Result<Health, ProviderError> {
+        let version = self.version().await?;
+        // Which model would speak is good to know, but without it Ollama still answers.
+        let default_model = self.default_model().await.unwrap_or_default();
+        Ok(Health {
+            provider: self.name().to_owned(),
+            version,
+            default_model,
+        })
+    }
+}
+
+impl From<wire::Tag> for Model {
+    fn from(tag: wire::Tag) -> Self {
+        let details = tag.details.unwrap_or_default();
+        Self {
+            name: tag.name,
+            size: tag.size,
+            parameters: details.parameter_size,
+            quantization: details.quantization_level,
+            capabilities: tag.capabilities.unwrap_or_default(),
+        }
+    }
+}

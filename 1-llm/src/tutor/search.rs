@@ -1,0 +1,168 @@
+//! A ranked search over the pages: BM25, over sections.
+//!
+//! The formula is a dozen lines and the crates around it bring more than they save (the best
+//! known one depends on an unmaintained hasher), so it stands here; the stemmer, which is
+//! thousands, doesn't.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+use super::passages::Passage;
+
+/// How fast a repeated word stops counting, and how much a long section is held back: the usual values.
+const K1: f64 = 1.2;
+const B: f64 = 0.75;
+/// A word in the heading says more about a section than one in its text.
+const HEADING_WEIGHT: f64 = 3.0;
+/// A section whose heading is just what was asked for ("what is a tool?" and "Tool").
+const SAME_AS_HEADING: f64 = 2.0;
+
+/// Words that say nothing about a topic.
+const STOP_WORDS: &str = "a about all also am an and any are as at be been but by can could did do does for \
+    from give got had has have he her here him his how i if in into is it its just know let like make may me \
+    mean means might more much must my need no not of on one or our out over please say see shall she should \
+    show so some tell than that the their them then there these they thing this those to up us use used very \
+    want was way we were what whats when where which who whom why will with work works would you your explain \
+    describe";
+
+/// The words of a text that carry meaning, in their stems.
+pub(super) struct Words {
+    stemmer: Stemmer,
+    stop: Vec<&'static str>,
+}
+
+impl Words {
+    pub(super) fn new() -> Self {
+        let mut stop: Vec<_> = STOP_WORDS.split_whitespace().collect();
+        stop.sort_unstable();
+        Self {
+            stemmer: Stemmer::create(Algorithm::English),
+            stop,
+        }
+    }
+
+    /// The stems of a text, without the words that say nothing.
+    pub(super) fn of(&self, text: &str) -> Vec<String> {
+        text.split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .filter(|word| self.stop.binary_search(&word.as_str()).is_err())
+            .map(|word| self.stemmer.stem(&word).into_owned())
+            .collect()
+    }
+}
+
+/// A section that fits a question.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Hit {
+    /// Which passage, by its place in the list.
+    pub(super) passage: usize,
+    /// How well it fits; only good for comparing.
+    pub(super) score: f64,
+    /// How much of the question it has, from 0 to 1, rare words counting more.
+    pub(super) covered: f64,
+}
+
+/// The index over all passages, built once.
+pub(super) struct Index {
+    words: Words,
+    // word → (passage, weighted count), in the order of passages.
+    postings: HashMap<String, Vec<(usize, f64)>>,
+    lengths: Vec<f64>,
+    average: f64,
+    headings: Vec<Vec<String>>,
+}
+
+impl Index {
+    pub(super) fn new(passages: &[Passage]) -> Self {
+        let words = Words::new();
+        let mut postings: HashMap<String, Vec<(usize, f64)>> = HashMap::new();
+        let (mut lengths, mut headings) = (Vec::new(), Vec::new());
+        for (at, passage) in passages.iter().enumerate() {
+            let mut counts: BTreeMap<String, f64> = BTreeMap::new();
+            let text = words.of(&passage.text);
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "a section has some hundred words"
+            )]
+            lengths.push(text.len() as f64);
+            for word in text {
+                *counts.entry(word).or_default() += 1.0;
+            }
+            for word in words.of(&passage.trail()) {
+                *counts.entry(word).or_default() += HEADING_WEIGHT;
+            }
+            headings.push(sorted(words.of(passage.heading())));
+            for (word, count) in counts {
+                postings.entry(word).or_default().push((at, count));
+            }
+        }
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "there are some hundred sections"
+        )]
+        let average = lengths.iter().sum::<f64>() / (lengths.len().max(1) as f64);
+        Self {
+            words,
+            postings,
+            lengths,
+            average: average.max(1.0),
+            headings,
+        }
+    }
+
+    /// The words of a question that carry meaning.
+    pub(super) fn words_of(&self, text: &str) -> Vec<String> {
+        self.words.of(text)
+    }
+
+    /// The passages that fit, best first. Each word comes with its weight: what is asked now
+    /// counts fully, what was asked before less.
+    pub(super) fn search(&self, question: &[(String, f64)]) -> Vec<Hit> {
+        let mut found: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+        let mut whole = 0.0;
+        for (word, weight) in question {
+            let postings = self.postings.get(word).map_or(&[][..], Vec::as_slice);
+            let rarity = self.rarity(postings.len()) * weight;
+            whole += rarity;
+            for &(at, count) in postings {
+                let long = 1.0 - B + B * self.lengths[at] / self.average;
+                let entry = found.entry(at).or_default();
+                entry.0 += rarity * count * (K1 + 1.0) / (count + K1 * long);
+                entry.1 += rarity;
+            }
+        }
+        let asked = sorted(question.iter().map(|(word, _)| word.clone()).collect());
+        let mut hits: Vec<Hit> = found
+            .into_iter()
+            .map(|(passage, (score, covered))| {
+                let same = !asked.is_empty() && asked == self.headings[passage];
+                Hit {
+                    passage,
+                    score: if same { score * SAME_AS_HEADING } else { score },
+                    covered: covered / whole,
+                }
+            })
+            .collect();
+        // Equal scores keep the reading order: the same question always has the same answer.
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
+        hits
+    }
+
+    /// Inverse document frequency, in the form that is never negative.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "there are some hundred sections"
+    )]
+    fn rarity(&self, holding: usize) -> f64 {
+        let (all, holding) = (self.lengths.len() as f64, holding as f64);
+        (1.0 + (all - holding + 0.5) / (holding + 0.5)).ln()
+    }
+}
+
+fn sorted(mut words: Vec<String>) -> Vec<String> {
+    words.sort_unstable();
+    words.dedup();
+    words
+}
