@@ -1,4 +1,23 @@
 //! Step 2 of the learning path: an MCP server whose interceptor enforces security.
+//!
+//! Read the modules in this order; it is the order in which a request travels.
 
-// ② May this call go on?
+#![deny(clippy::print_stdout, reason = "standard output is the protocol")]
+
+// ① How bytes arrive.
+pub mod transport;
+// ② May this call go on? One pipeline that every message passes.
 pub mod interceptor;
+// ③ What can be asked? One file per tool; what can be read; and the handler that offers them.
+pub mod handler;
+pub mod resources;
+pub mod tools;
+// How the server's own requests leave.
+mod outbound;
+// The parts put together.
+pub mod app;
+// What people type.
+pub mod cli;
+// What an operator may set, and what the server says of itself.
+pub mod config;
+pub mod telemetry;

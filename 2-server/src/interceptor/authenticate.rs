@@ -5,11 +5,7 @@
 //! once with the key from its environment. Only this file can make a `Principal`, so holding one
 //! proves that it happened.
 
-use std::{
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use rmcp::model::JsonObject;
 use tokio_util::sync::CancellationToken;
@@ -87,6 +83,18 @@ impl Principal {
     /// When the key expires, if it does.
     pub fn expires(&self) -> Option<SystemTime> {
         self.0.key.as_ref().and_then(|key| key.expires)
+    }
+
+    /// Waits until the principal is no more: its key was revoked or changed, or has run out.
+    pub async fn over(&self) {
+        let Some(expiry) = self.expires() else {
+            return self.0.ended.cancelled().await;
+        };
+        let left = expiry.duration_since(SystemTime::now()).unwrap_or_default();
+        tokio::select! {
+            () = self.0.ended.cancelled() => {}
+            () = tokio::time::sleep(left) => {}
+        }
     }
 
     fn has_expired(&self) -> bool {
@@ -207,11 +215,4 @@ impl Rule for Authenticate {
     fn check(&self, facts: &Facts, _arguments: Option<&JsonObject>) -> Result<(), Denial> {
         facts.principal().map(|_| ())
     }
-}
-
-/// How long until a principal's key expires; `None` when it never does.
-pub(super) fn time_left(principal: &Principal) -> Option<Duration> {
-    principal
-        .expires()
-        .map(|expiry| expiry.duration_since(SystemTime::now()).unwrap_or_default())
 }

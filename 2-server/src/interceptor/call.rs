@@ -55,6 +55,16 @@ impl Arrival {
             parent: None,
         }
     }
+
+    /// What the transport attached to a message, or to the HTTP request that carried it.
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get::<Self>().or_else(|| {
+            extensions
+                .get::<http::request::Parts>()?
+                .extensions
+                .get::<Self>()
+        })
+    }
 }
 
 /// One kind of request or notification: what it takes, what it gives, and how a handler does it.
@@ -66,6 +76,9 @@ pub trait Operation: Send + 'static {
     type Output: Send + 'static;
     /// What rmcp knows of the message.
     type Context: Context;
+
+    /// Whether it lasts as long as the caller listens; anything else has a time-out.
+    const LASTS: bool = false;
 
     /// The method, as it is on the wire.
     fn method(params: &Self::Params) -> Cow<'static, str>;

@@ -15,14 +15,13 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::{
-    authenticate::{self, Principal},
     call::{Call, Context, Failure, Operation},
     denial::{Denial, DenialKind},
 };
 
 /// Hands a call to the handler.
 #[derive(Debug)]
-pub struct Dispatch<H> {
+pub(super) struct Dispatch<H> {
     handler: Arc<H>,
     time_out: Duration,
 }
@@ -72,8 +71,8 @@ impl<Op: Operation, H: ServerHandler> Service<Call<Op>> for Dispatch<H> {
                     Err(_panic) => Err(Failure::Failed(ErrorData::internal_error("the server failed on this call; its log tells why", None))),
                 },
                 () = gone(cancelled) => Err(Failure::Cancelled),
-                () = ended(&principal) => Err(Failure::Denied(Denial::unauthorized("the key was revoked or has expired while the call ran"))),
-                () = tokio::time::sleep(time_out) => {
+                () = principal.over() => Err(Failure::Denied(Denial::unauthorized("the key was revoked or has expired while the call ran"))),
+                () = tokio::time::sleep(time_out), if !Op::LASTS => {
                     let seconds = time_out.as_secs_f64();
                     Err(Failure::Denied(Denial::new(DenialKind::TimedOut, format!("the call took longer than {seconds} s, so it was stopped"))))
                 }
@@ -86,17 +85,5 @@ async fn gone(cancelled: Option<CancellationToken>) {
     match cancelled {
         Some(token) => token.cancelled().await,
         None => std::future::pending().await,
-    }
-}
-
-async fn ended(principal: &Principal) {
-    match authenticate::time_left(principal) {
-        Some(left) => {
-            tokio::select! {
-                () = principal.ended().cancelled() => {}
-                () = tokio::time::sleep(left) => {}
-            }
-        }
-        None => principal.ended().cancelled().await,
     }
 }

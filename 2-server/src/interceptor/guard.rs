@@ -89,7 +89,7 @@ impl<H: ServerHandler> Guard<H> {
         params: Op::Params,
         context: Op::Context,
     ) -> Result<Op::Output, ErrorData> {
-        let arrival = arrival(context.extensions())
+        let arrival = Arrival::of(context.extensions())
             .or(self.arrival.as_ref())
             .cloned();
         if let Some(seen) = arrival.as_ref().and_then(|arrival| arrival.seen.as_ref()) {
@@ -133,16 +133,6 @@ impl<H: ServerHandler> Guard<H> {
             None => Err(Denial::unauthorized("nobody signed in for this message")),
         }
     }
-}
-
-/// What the transport attached to the message, or to the HTTP request that carried it.
-fn arrival(extensions: &rmcp::model::Extensions) -> Option<&Arrival> {
-    extensions.get::<Arrival>().or_else(|| {
-        extensions
-            .get::<http::request::Parts>()?
-            .extensions
-            .get::<Arrival>()
-    })
 }
 
 type Page = Option<PaginatedRequestParams>;

@@ -479,7 +479,7 @@ impl KeyStore {
                     "the keys file changed and was read again"
                 ),
                 Err(error) => {
-                    tracing::error!(%error, "THE KEYS FILE IS BROKEN: the last good keys stay in force until it is mended")
+                    tracing::error!(%error, "THE KEYS FILE IS BROKEN: the last good keys stay in force until it is mended");
                 }
             }
         }

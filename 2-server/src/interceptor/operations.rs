@@ -181,6 +181,8 @@ operation!(/** The children of a directory resource. */
 });
 operation!(/** Keep telling me what changes; 2026-07-28. */
     Listen = "subscriptions/listen", SubscriptionContext, () -> (), listen {
+    const LASTS: bool = true;
+
     // A stream may watch several resources, and takes the scopes of all of them.
     fn requires(_params: &(), context: &SubscriptionContext, catalogue: &Catalogue) -> Arc<[Scope]> {
         let watched = context.requested().resource_subscriptions.as_deref().unwrap_or_default();

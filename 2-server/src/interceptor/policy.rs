@@ -91,6 +91,7 @@ where
 
 pin_project! {
     /// A call that a rule has decided on.
+    #[allow(missing_docs, reason = "the fields are private plumbing; pin-project-lite has no words for that")]
     #[project = EnforcedProj]
     pub enum Enforced<Op: Operation, R: Rule, F> {
         /// It goes on, holding its permit.

@@ -15,7 +15,7 @@ use std::{
 
 use governor::{
     Quota, RateLimiter,
-    clock::{Clock, DefaultClock, Reference as _},
+    clock::{Clock, DefaultClock},
     middleware::NoOpMiddleware,
 };
 use rmcp::model::JsonObject;
@@ -292,7 +292,7 @@ impl FailureLimit {
         };
         let now = self.failures.clock.now();
         if until > now {
-            return Err(too_many_failures(until.duration_since(now).into()));
+            return Err(too_many_failures(until.duration_since(now)));
         }
         blocked.remove(&peer);
         Ok(())

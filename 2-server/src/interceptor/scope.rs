@@ -75,14 +75,14 @@ impl Grant {
     /// # Errors
     /// [`ScopeError`] when it is neither.
     pub fn parse(text: &str) -> Result<Self, ScopeError> {
-        let fixed = match text {
-            "*" => "",
-            _ => text.strip_suffix(":*").unwrap_or(text),
-        };
+        let fixed = text.strip_suffix(":*").unwrap_or(text);
         let segments = fixed.split(':').count();
-        let wildcard = text.ends_with('*');
-        let whole = wildcard && fixed.is_empty()
-            || fixed.split(':').all(is_segment) && (segments == 3 || wildcard && segments < 3);
+        let fits = if fixed == text {
+            segments == 3
+        } else {
+            segments < 3
+        };
+        let whole = text == "*" || fits && fixed.split(':').all(is_segment);
         if whole {
             Ok(Self {
                 pattern: text.into(),

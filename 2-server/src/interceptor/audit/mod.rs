@@ -81,6 +81,7 @@ where
 
 pin_project! {
     /// A call whose closing line is still to be written.
+    #[allow(missing_docs, reason = "the fields are private plumbing; pin-project-lite has no words for that")]
     #[project = RecordingProj]
     pub enum Recording<Op: Operation, F> {
         /// It runs.
@@ -110,7 +111,7 @@ impl<Op: Operation> Open<Op> {
             Err(Failure::Cancelled) => self.journal.close(&facts, Outcome::Cancelled, None),
             Err(Failure::Denied(denial)) => {
                 self.journal
-                    .close(&facts, Outcome::of(denial.kind), Some(denial))
+                    .close(&facts, Outcome::of(denial.kind), Some(denial));
             }
         }
     }

@@ -1,0 +1,69 @@
+//! The parts put together: a configuration goes in, a guarded handler comes out.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::{
+    config::Config,
+    handler::Handler,
+    interceptor::{
+        Authenticator, FailureLimit, Guard, Journal, KeyStore, Pipeline, Rate, RateLimit,
+        keys::resolve,
+    },
+};
+
+/// A server that is ready to be served over any transport.
+#[derive(Debug)]
+pub struct App {
+    /// What it was built from.
+    pub config: Arc<Config>,
+    /// The handler behind the pipeline.
+    pub guard: Guard<Handler>,
+    /// The pipeline's parts.
+    pub pipeline: Pipeline,
+}
+
+impl App {
+    /// Builds a server. `environment` is where API keys and `OLLAMA_HOST` come from.
+    ///
+    /// # Errors
+    /// When a file, a key or a tool isn't usable. A server must not start then.
+    pub fn build(
+        config: Config,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Self> {
+        let config = Arc::new(config);
+        let keys = match &config.auth.keys_file {
+            Some(path) => KeyStore::open(path, config.roles.clone())?,
+            None => KeyStore::empty(),
+        };
+        let anonymous = if config.anonymous() {
+            Some(resolve(&config.roles, &[], &config.auth.anonymous_scopes)?)
+        } else {
+            None
+        };
+        let per_minute = config.auth.failures_per_minute;
+        let failures = Rate::new(per_minute, per_minute)
+            .context("auth.failures_per_minute must be at least 1")?;
+        let failures = FailureLimit::new(failures, config.limits.max_identities);
+        let limits = config
+            .limit_settings()
+            .context("limits must be at least 1")?;
+
+        let provider = mcp_llm::connect(&config.llm, environment)?;
+        let handler = Handler::new(Arc::clone(&config), &provider).map_err(anyhow::Error::msg)?;
+        let pipeline = Pipeline {
+            journal: Arc::new(Journal::open(config.journal_settings())?),
+            authenticator: Arc::new(Authenticator::new(Arc::new(keys), anonymous, failures)),
+            limits: RateLimit::new(&limits),
+            catalogue: Arc::new(handler.catalogue()),
+            time_out: config.request_time_out(),
+        };
+        Ok(Self {
+            config,
+            guard: Guard::new(handler, &pipeline),
+            pipeline,
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! What people type: `mcp-server` serves, and its subcommands look after keys, policy and records.
+
+mod audit;
+mod keys;
+mod policy;
+mod serve;
+
+use std::{fmt, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, ConfigError};
+
+/// Serves MCP over stdio, as a host launches it, or over HTTP.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mcp-server",
+    version,
+    after_help = "Examples:\n  mcp-server --transport sse                 serve HTTP on http://127.0.0.1:8080/mcp\n  mcp-server keys add ada --role user        make a key, shown once\n  mcp-server policy explain --key ada tools/call weather-get\n  mcp-server audit verify audit.jsonl\n\nSettings come from --config, then from MCP_SECTION__KEY, such as MCP_SERVER__PORT=9000.\n\nExit codes: 0 done, 1 failed or refused, 2 wrong usage or configuration."
+)]
+pub struct Cli {
+    /// How messages arrive: stdio, or sse for HTTP (/mcp, /healthz).
+    #[arg(long, value_enum, default_value_t = Transport::Stdio)]
+    transport: Transport,
+    /// The configuration file.
+    #[arg(long, global = true, env = "MCP_CONFIG_FILE", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// error, warn, info, debug or trace; or finer, such as info,rmcp=debug.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// How messages arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Transport {
+    /// Standard input and output, one caller.
+    Stdio,
+    /// HTTP, many callers; answers that stream do so as server-sent events.
+    #[value(alias = "http")]
+    Sse,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, list, revoke, rotate and check keys.
+    Keys(keys::Keys),
+    /// Ask what a caller may do, and which rule says so.
+    Policy(policy::Policy),
+    /// Verify, follow and search the record.
+    Audit(audit::Audit),
+}
+
+/// A mistake in what was typed or configured: exit code 2.
+#[derive(Debug)]
+struct Misuse(String);
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// Runs what was typed.
+pub async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => {
+            serve::run(
+                cli.transport == Transport::Stdio,
+                cli.config.as_deref(),
+                cli.log_level,
+            )
+            .await
+        }
+        Some(Command::Keys(keys)) => keys.run(cli.config.as_deref()),
+        Some(Command::Policy(policy)) => policy.run(cli.config.as_deref()),
+        Some(Command::Audit(audit)) => audit.run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            say(format_args!("mcp-server: {error:#}"));
+            let misuse = error.is::<Misuse>()
+                || error.is::<ConfigError>()
+                || error.is::<crate::interceptor::keys::KeysError>();
+            ExitCode::from(if misuse { 2 } else { 1 })
+        }
+    }
+}
+
+fn load(file: Option<&std::path::Path>) -> Result<Config, ConfigError> {
+    Config::load(file, std::env::vars())
+}
+
+/// A line for people, on standard error.
+fn say(text: fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    // Nobody reads a closed standard error.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A line of a command's answer, on standard output. Serving never comes here.
+fn answer(text: fmt::Arguments<'_>) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! ③ What can be asked? One file per tool, and one list with the scope that each needs.
+//!
+//! To add a tool: write a file like `echo.rs`, and add one line to [`all`].
+
+pub mod echo;
+pub mod ollama_chat;
+pub mod ollama_list_models;
+pub mod weather_get;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use mcp_llm::Provider;
+use rmcp::{
+    ErrorData, RoleServer,
+    handler::server::tool::{schema_for_input, schema_for_output},
+    model::{CallToolResult, ContentBlock, JsonObject, ToolAnnotations},
+    service::RequestContext,
+};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{config::Config, interceptor::Scope};
+
+/// Every tool, with the scope that a caller needs for it.
+///
+/// # Errors
+/// When a scope or a schema isn't one; a test builds the list.
+pub fn all(config: &Config, provider: &Arc<dyn Provider>) -> Result<Vec<Registered>, String> {
+    Ok(vec![
+        Registered::new(echo::Echo, "tools:util:echo")?,
+        Registered::new(
+            ollama_chat::OllamaChat::new(Arc::clone(provider)),
+            "tools:ollama:chat",
+        )?,
+        Registered::new(
+            ollama_list_models::OllamaListModels::new(Arc::clone(provider)),
+            "tools:ollama:list",
+        )?,
+        Registered::new(
+            weather_get::WeatherGet::new(&config.weather)?,
+            "tools:weather:get",
+        )?,
+    ])
+}
+
+/// A tool: what it is called, what it takes and gives, and what it does.
+///
+/// The schemas that clients see come from the types, so they can't disagree with the code.
+pub trait Tool: Send + Sync + 'static {
+    /// The arguments. Derive `Deserialize` with `deny_unknown_fields`, so that a misspelt argument
+    /// is told and not ignored.
+    type Input: DeserializeOwned + JsonSchema + Send + 'static;
+    /// The structured answer.
+    type Output: Serialize + JsonSchema + Send + 'static;
+
+    /// The name that callers use.
+    const NAME: &'static str;
+    /// The name that people read.
+    const TITLE: &'static str;
+    /// What it does, for the model that chooses among tools.
+    const DESCRIPTION: &'static str;
+
+    /// Hints for the host, such as whether it only reads.
+    fn annotations(&self) -> ToolAnnotations;
+
+    /// Does it.
+    fn call(
+        &self,
+        input: Self::Input,
+        context: ToolContext,
+    ) -> impl Future<Output = Result<Answer<Self::Output>, ToolError>> + Send;
+}
+
+/// What a tool knows of the call besides its arguments.
+#[derive(Debug)]
+pub struct ToolContext {
+    /// Who calls, for queues that are fair between callers: an identity's label.
+    pub caller: Arc<str>,
+    /// What rmcp knows of the request: its progress token, and the way back to the client.
+    pub request: RequestContext<RoleServer>,
+}
+
+/// A tool's answer: text for people and models, and the same as data.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// For reading.
+    pub text: String,
+    /// For programs.
+    pub data: T,
+}
+
+/// A tool that couldn't do what was asked. It reaches the caller as a result with `isError`, not as
+/// a protocol error, so that a model can read it and try something else (tools, "Error Handling").
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ToolError(pub String);
+
+type Run = dyn Fn(JsonObject, ToolContext) -> BoxFuture<'static, Result<CallToolResult, ErrorData>>
+    + Send
+    + Sync;
+
+/// A tool in the list: its type is gone, its definition was made once.
+pub struct Registered {
+    /// What clients are told.
+    pub definition: rmcp::model::Tool,
+    /// What a caller needs.
+    pub scope: Scope,
+    run: Box<Run>,
+}
+
+impl Registered {
+    fn new<T: Tool>(tool: T, scope: &str) -> Result<Self, String> {
+        let scope = Scope::parse(scope).map_err(|error| error.to_string())?;
+        let definition =
+            rmcp::model::Tool::new(T::NAME, T::DESCRIPTION, schema_for_input::<T::Input>()?)
+                .with_title(T::TITLE)
+                .with_raw_output_schema(schema_for_output::<T::Output>())
+                .with_annotations(tool.annotations());
+        let tool = Arc::new(tool);
+        let run = move |arguments: JsonObject, context| {
+            let tool = Arc::clone(&tool);
+            let call: BoxFuture<'static, _> =
+                Box::pin(async move { run(&*tool, arguments, context).await });
+            call
+        };
+        Ok(Self {
+            definition,
+            scope,
+            run: Box::new(run),
+        })
+    }
+
+    /// Calls the tool.
+    ///
+    /// # Errors
+    /// A protocol error only when the answer can't be put into JSON.
+    pub async fn call(
+        &self,
+        arguments: JsonObject,
+        context: ToolContext,
+    ) -> Result<CallToolResult, ErrorData> {
+        (self.run)(arguments, context).await
+    }
+}
+
+impl std::fmt::Debug for Registered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Registered({})", self.definition.name)
+    }
+}
+
+async fn run<T: Tool>(
+    tool: &T,
+    arguments: JsonObject,
+    context: ToolContext,
+) -> Result<CallToolResult, ErrorData> {
+    let failed = |why: String| CallToolResult::error(vec![ContentBlock::text(why)]);
+    let input = match serde_json::from_value(arguments.into()) {
+        Ok(input) => input,
+        Err(error) => return Ok(failed(format!("wrong arguments for {}: {error}", T::NAME))),
+    };
+    match tool.call(input, context).await {
+        Ok(answer) => {
+            let data = serde_json::to_value(answer.data).map_err(|error| {
+                ErrorData::internal_error(
+                    format!("the answer can't be put into JSON: {error}"),
+                    None,
+                )
+            })?;
+            let mut result = CallToolResult::success(vec![ContentBlock::text(answer.text)]);
+            result.structured_content = Some(data);
+            Ok(result)
+        }
+        Err(ToolError(why)) => Ok(failed(why)),
+    }
+}

@@ -1,0 +1,394 @@
+//! `ollama-chat`: one turn of a chat with a language model.
+//!
+//! MCP has no partial results, so the tokens travel as progress notifications while the answer is
+//! made, and the whole answer is the result. The client runs the loop: a model that asks for a tool
+//! gets it from the client, who asks its human.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::StreamExt as _;
+use mcp_llm::{
+    ChatEvent, ChatRequest, Completion, Message, Provider, ProviderError, Role, ToolSpec,
+    chat::Think,
+};
+use rmcp::{
+    RoleServer,
+    model::{NotificationMetaObject, ProgressNotificationParam, ProgressToken, ToolAnnotations},
+    service::Peer,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Answer, Tool, ToolContext, ToolError};
+
+/// The key in a progress notification's `_meta` that says what its message is: `queued`,
+/// `loading`, `thinking` or `content`.
+pub const KIND: &str = "learn-mcp/kind";
+
+/// The tool.
+pub struct OllamaChat {
+    provider: Arc<dyn Provider>,
+}
+
+impl OllamaChat {
+    /// Chats with this provider.
+    pub fn new(provider: Arc<dyn Provider>) -> Self {
+        Self { provider }
+    }
+}
+
+/// What it takes: `prompt` for one question, or `messages` for a conversation.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// A single question; short for one user message.
+    prompt: Option<String>,
+    /// The conversation so far, oldest first.
+    #[serde(default)]
+    messages: Vec<ChatMessage>,
+    /// The model; leave it out for the default.
+    model: Option<String>,
+    /// Tools that the model may ask for. It only asks: whoever calls this tool runs them.
+    #[serde(default)]
+    tools: Vec<OfferedTool>,
+    /// Whether the model thinks before it answers: true, false, or low, medium, high.
+    think: Option<Thinking>,
+    /// "json", or a JSON Schema that the answer must satisfy.
+    format: Option<Value>,
+    /// Engine options, such as temperature, seed or `num_ctx`.
+    #[serde(default)]
+    options: Map<String, Value>,
+}
+
+/// A message of the conversation.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChatMessage {
+    /// Who said it.
+    role: ChatRole,
+    /// The text.
+    #[serde(default)]
+    content: String,
+    /// The model's reasoning, when it is given back to it.
+    thinking: Option<String>,
+    /// Images, base64.
+    #[serde(default)]
+    images: Vec<String>,
+    /// The tools that the model asked for.
+    #[serde(default)]
+    tool_calls: Vec<ToolCall>,
+    /// The tool that this message is the result of.
+    tool_name: Option<String>,
+    /// The id of the tool call that this message answers.
+    tool_call_id: Option<String>,
+}
+
+/// Who said a message.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChatRole {
+    /// Instructions.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// A tool's result.
+    Tool,
+}
+
+/// A tool that is offered to the model.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfferedTool {
+    /// Its name.
+    name: String,
+    /// What it does.
+    #[serde(default)]
+    description: String,
+    /// JSON Schema of its arguments.
+    #[serde(default)]
+    parameters: Value,
+}
+
+/// On, off, or how hard.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Thinking {
+    /// On or off.
+    Switch(bool),
+    /// `low`, `medium` or `high`.
+    Level(String),
+}
+
+/// A tool that the model asks for.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolCall {
+    /// Ties the result to the call.
+    #[serde(default)]
+    id: String,
+    /// The tool.
+    name: String,
+    /// Its arguments.
+    #[serde(default)]
+    arguments: Map<String, Value>,
+}
+
+/// What it gives: the whole answer, and what it took.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// Who speaks: `ollama`, `openai`, or `tutor`, which is no language model.
+    provider: String,
+    /// The model that answered.
+    model: String,
+    /// The answer.
+    message: AnswerMessage,
+    /// Why it ended: `stop`, `length`…; empty when unknown.
+    done_reason: String,
+    /// Tokens.
+    usage: Usage,
+    /// Durations, in milliseconds.
+    timings: Timings,
+    /// How full the model's context is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<ContextUse>,
+    /// What the reader should know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+/// The model's message.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AnswerMessage {
+    /// Always `assistant`.
+    role: &'static str,
+    /// The text.
+    content: String,
+    /// Its reasoning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<String>,
+    /// The tools that it asks for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ToolCall>,
+}
+
+/// Tokens in and out.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Usage {
+    /// Tokens read.
+    prompt_tokens: u64,
+    /// Tokens written.
+    completion_tokens: u64,
+}
+
+/// Milliseconds; 0 where the engine doesn't tell.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Timings {
+    /// All of it.
+    total_ms: f64,
+    /// Loading the model.
+    load_ms: f64,
+    /// Reading the prompt.
+    prompt_ms: f64,
+    /// Writing the answer.
+    answer_ms: f64,
+    /// Until the first token came, as the server saw it.
+    first_token_ms: f64,
+}
+
+/// The model's context window.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ContextUse {
+    /// Tokens in use.
+    used: u64,
+    /// Tokens that fit.
+    size: u64,
+}
+
+impl Tool for OllamaChat {
+    type Input = Input;
+    type Output = Output;
+
+    const NAME: &'static str = "ollama-chat";
+    const TITLE: &'static str = "Chat with a language model";
+    const DESCRIPTION: &'static str = "Asks a local language model. Streams its words as progress notifications and returns the whole answer. Without a model, a built-in tutor answers from the learning path's own text.";
+
+    fn annotations(&self) -> ToolAnnotations {
+        ToolAnnotations::new().read_only(true).open_world(false)
+    }
+
+    async fn call(&self, input: Input, context: ToolContext) -> Result<Answer<Output>, ToolError> {
+        let request = request(input, &context.caller)?;
+        let mut progress = Progress::new(&context);
+        let mut stream = self
+            .provider
+            .chat(request)
+            .await
+            .map_err(|error| told(&error))?;
+        while let Some(event) = stream.next().await {
+            match event.map_err(|error| told(&error))? {
+                ChatEvent::Queued { place } => progress.tell("queued", place.to_string()).await,
+                ChatEvent::Loading => progress.tell("loading", String::new()).await,
+                ChatEvent::Thinking(text) => progress.tell("thinking", text).await,
+                ChatEvent::Content(text) => progress.tell("content", text).await,
+                // They are in the whole answer, where a client can't miss one.
+                ChatEvent::ToolCalls(_) => {}
+                ChatEvent::Done(completion) => return Ok(answer(*completion)),
+            }
+        }
+        Err(ToolError(
+            "the answer was cut off before its end: ask again".to_owned(),
+        ))
+    }
+}
+
+/// The words for the caller; the rest goes to the log.
+pub(super) fn told(error: &ProviderError) -> ToolError {
+    tracing::warn!(error = error.internal(), "the language model failed");
+    ToolError(error.public.clone())
+}
+
+fn request(input: Input, caller: &str) -> Result<ChatRequest, ToolError> {
+    let mut messages: Vec<Message> = input
+        .messages
+        .into_iter()
+        .map(ChatMessage::into_message)
+        .collect();
+    messages.extend(input.prompt.map(Message::user));
+    if messages.is_empty() {
+        return Err(ToolError(
+            "nothing was asked: give prompt, or messages".to_owned(),
+        ));
+    }
+    Ok(ChatRequest {
+        model: input.model,
+        messages,
+        tools: input
+            .tools
+            .into_iter()
+            .map(|tool| ToolSpec {
+                name: tool.name,
+                description: tool.description,
+                parameters: tool.parameters,
+            })
+            .collect(),
+        think: input.think.map(|think| match think {
+            Thinking::Switch(on) => Think::Switch(on),
+            Thinking::Level(level) => Think::Level(level),
+        }),
+        format: input.format,
+        options: input.options,
+        caller: caller.to_owned(),
+        ..ChatRequest::default()
+    })
+}
+
+impl ChatMessage {
+    fn into_message(self) -> Message {
+        let role = match self.role {
+            ChatRole::System => Role::System,
+            ChatRole::User => Role::User,
+            ChatRole::Assistant => Role::Assistant,
+            ChatRole::Tool => Role::Tool,
+        };
+        let calls = self.tool_calls.into_iter();
+        Message {
+            thinking: self.thinking,
+            images: self.images,
+            tool_calls: calls
+                .map(|call| mcp_llm::ToolCall {
+                    id: call.id,
+                    name: call.name,
+                    arguments: call.arguments,
+                })
+                .collect(),
+            tool_name: self.tool_name,
+            tool_call_id: self.tool_call_id,
+            ..Message::new(role, self.content)
+        }
+    }
+}
+
+fn answer(completion: Completion) -> Answer<Output> {
+    let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+    let Completion {
+        provider,
+        model,
+        message,
+        done_reason,
+        usage,
+        timings,
+        context,
+        warnings,
+    } = completion;
+    let calls = message.tool_calls.into_iter();
+    let tool_calls: Vec<_> = calls
+        .map(|call| ToolCall {
+            id: call.id,
+            name: call.name,
+            arguments: call.arguments,
+        })
+        .collect();
+    Answer {
+        text: message.content.clone(),
+        data: Output {
+            provider,
+            model,
+            message: AnswerMessage {
+                role: "assistant",
+                content: message.content,
+                thinking: message.thinking,
+                tool_calls,
+            },
+            done_reason,
+            usage: Usage {
+                prompt_tokens: usage.prompt_tokens,
+                completion_tokens: usage.completion_tokens,
+            },
+            timings: Timings {
+                total_ms: ms(timings.total),
+                load_ms: ms(timings.load),
+                prompt_ms: ms(timings.prompt),
+                answer_ms: ms(timings.answer),
+                first_token_ms: ms(timings.first_token),
+            },
+            context: context.map(|context| ContextUse {
+                used: context.used,
+                size: context.size,
+            }),
+            warnings,
+        },
+    }
+}
+
+/// Tells the caller how the answer grows, if it asked to be told.
+struct Progress {
+    to: Option<(Peer<RoleServer>, ProgressToken)>,
+    count: u32,
+}
+
+impl Progress {
+    fn new(context: &ToolContext) -> Self {
+        let token = context.request.meta.get_progress_token();
+        Self {
+            to: token.map(|token| (context.request.peer.clone(), token)),
+            count: 0,
+        }
+    }
+
+    async fn tell(&mut self, kind: &'static str, message: String) {
+        let Some((peer, token)) = &self.to else {
+            return;
+        };
+        self.count += 1;
+        let mut meta = NotificationMetaObject::new();
+        meta.insert(KIND.to_owned(), kind.into());
+        let mut progress = ProgressNotificationParam::new(token.clone(), f64::from(self.count))
+            .with_message(message);
+        progress.meta = Some(meta);
+        // A caller that is gone cancels the call by itself; nothing is lost here.
+        let _ = peer.notify_progress(progress).await;
+    }
+}

@@ -1,0 +1,321 @@
+//! What every HTTP path has in common: is the request meant for us, who sends it, is it of a size
+//! that can be read? Then it goes on to rmcp, with the answers attached; and what rmcp refuses by
+//! itself is put into the shape and the record that every other refusal has.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use futures_util::StreamExt as _;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use ipnet::IpNet;
+use rmcp::ErrorData;
+use serde_json::{Value, json};
+
+use super::{
+    credentials,
+    sessions::{CALLER, OwnedSessions},
+    site::Site,
+};
+use crate::interceptor::{
+    Arrival, Authenticator, Denial, DenialKind, DenialSlot, Journal, Peer, Principal,
+    audit::{EdgeRefusal, Outcome},
+};
+
+/// The address of the other side of the connection. The listener attaches it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Remote(pub(super) SocketAddr);
+
+/// What the edge decides with.
+#[derive(Debug)]
+pub(super) struct Edge {
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) site: Site,
+    pub(super) sessions: Arc<OwnedSessions>,
+    pub(super) proxies: Vec<IpNet>,
+    pub(super) max_body: usize,
+    pub(super) body_time_out: Duration,
+}
+
+/// How far a request is known when it must be refused.
+struct Known<'a> {
+    parts: &'a Parts,
+    address: Option<IpAddr>,
+    principal: Option<&'a Principal>,
+    body: &'a [u8],
+    since: Instant,
+}
+
+/// The middleware.
+pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let since = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    let address = edge.address(&parts);
+
+    let principal = match edge.admit(&parts, address) {
+        Ok(principal) => principal,
+        Err(denial) => {
+            return edge.refuse(
+                &denial,
+                &Known {
+                    parts: &parts,
+                    address,
+                    principal: None,
+                    body: &[],
+                    since,
+                },
+            );
+        }
+    };
+    let body = match edge.read(&parts, body).await {
+        Ok(body) => body,
+        Err(denial) => {
+            return edge.refuse(
+                &denial,
+                &Known {
+                    parts: &parts,
+                    address,
+                    principal: Some(&principal),
+                    body: &[],
+                    since,
+                },
+            );
+        }
+    };
+
+    let slot = DenialSlot::default();
+    let seen = Arc::new(OnceLock::new());
+    let mut arrival = Arrival::new("http", Some(principal.clone()));
+    arrival.address = address;
+    arrival.slot = Some(slot.clone());
+    arrival.seen = Some(Arc::clone(&seen));
+    let claimed = parts.clone();
+    parts.extensions.insert(arrival);
+    let request = Request::from_parts(parts, Body::from(body.clone()));
+    let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
+
+    if let Some(denial) = slot.get() {
+        // A session of an older version answers 200 with the error in its stream; only a whole
+        // answer's status is still open.
+        if is_json(response.headers()) {
+            *response.status_mut() = denial.status();
+            denial.add_headers(response.headers_mut());
+        }
+    } else if seen.get().is_none() && response.status().as_u16() >= 400 {
+        let known = Known {
+            parts: &claimed,
+            address,
+            principal: Some(&principal),
+            body: &body,
+            since,
+        };
+        return edge.reshape(response, &known).await;
+    }
+    if is_stream(response.headers()) {
+        end_with(&principal, response)
+    } else {
+        response
+    }
+}
+
+impl Edge {
+    fn admit(&self, parts: &Parts, address: Option<IpAddr>) -> Result<Principal, Denial> {
+        self.site.check(&parts.uri, &parts.headers)?;
+        let key = credentials::key(&parts.uri, &parts.headers)?;
+        // A connection without an address can't be told from others, so it can't be limited.
+        let address =
+            address.ok_or_else(|| Denial::unauthorized("the caller's address isn't known"))?;
+        self.authenticator.sign_in(key, Peer::Address(address))
+    }
+
+    /// The caller's address: the connection's, or, when that is a trusted proxy, the last one that
+    /// no trusted proxy put into `X-Forwarded-For`. What stands further left is the caller's word.
+    fn address(&self, parts: &Parts) -> Option<IpAddr> {
+        let Remote(connection) = parts.extensions.get::<Remote>()?;
+        let trusted = |address: &IpAddr| self.proxies.iter().any(|net| net.contains(address));
+        let mut address = connection.ip().to_canonical();
+        if !trusted(&address) {
+            return Some(address);
+        }
+        let forwarded: Vec<&str> = parts
+            .headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .collect();
+        for hop in forwarded.iter().rev() {
+            let Ok(hop) = hop.trim().parse::<IpAddr>() else {
+                break;
+            };
+            address = hop.to_canonical();
+            if !trusted(&address) {
+                break;
+            }
+        }
+        Some(address)
+    }
+
+    /// Reads the whole body, within its size and time. Every message is small; what is endless or
+    /// slow ends here, before anything is parsed.
+    async fn read(&self, parts: &Parts, body: Body) -> Result<Bytes, Denial> {
+        let too_large = || {
+            Denial::new(
+                DenialKind::TooLarge,
+                format!("the request is larger than {} bytes", self.max_body),
+            )
+        };
+        let length = parts
+            .headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if length.is_some_and(|length| length > self.max_body) {
+            return Err(too_large());
+        }
+        match tokio::time::timeout(
+            self.body_time_out,
+            axum::body::to_bytes(body, self.max_body),
+        )
+        .await
+        {
+            Ok(Ok(body)) => Ok(body),
+            // Either it was too long, or the connection broke and nobody reads the answer.
+            Ok(Err(_)) => Err(too_large()),
+            Err(_elapsed) => Err(Denial::new(
+                DenialKind::TimedOut,
+                "the request's body didn't arrive in time",
+            )),
+        }
+    }
+
+    fn refuse(&self, denial: &Denial, known: &Known<'_>) -> Response {
+        self.record(known, Outcome::of(denial.kind), &denial.reason);
+        let mut response = answer(denial.status(), None, &denial.to_error());
+        denial.add_headers(response.headers_mut());
+        response
+    }
+
+    /// Gives a refusal of rmcp's own the shape of every other: a JSON-RPC error and a record.
+    async fn reshape(&self, response: Response, known: &Known<'_>) -> Response {
+        let (parts, body) = response.into_parts();
+        let text = axum::body::to_bytes(body, 64 << 10)
+            .await
+            .unwrap_or_default();
+        let said = String::from_utf8_lossy(&text);
+        let whole: Result<Value, _> = serde_json::from_slice(known.body);
+        let id = whole
+            .as_ref()
+            .ok()
+            .and_then(|message| message.get("id"))
+            .filter(|id| id.is_string() || id.is_i64());
+        let label = known.principal.map(Principal::label);
+
+        let (status, error) = if label.is_some_and(|label| {
+            parts.status == StatusCode::INTERNAL_SERVER_ERROR && !self.sessions.has_room_for(label)
+        }) {
+            let denial = Denial::throttled(
+                "too many sessions are open: close one, or wait until idle ones end",
+                Duration::from_secs(30),
+            );
+            return self.refuse(&denial, known);
+        } else if is_json(&parts.headers) || known.parts.method != Method::POST {
+            self.record(known, Outcome::Rejected, &said);
+            return Response::from_parts(parts, Body::from(text));
+        } else if said.starts_with("fail to deserialize") {
+            match &whole {
+                Err(error) => (
+                    StatusCode::BAD_REQUEST,
+                    ErrorData::parse_error(format!("the body is no JSON: {error}"), None),
+                ),
+                Ok(Value::Array(_)) => (
+                    StatusCode::BAD_REQUEST,
+                    ErrorData::invalid_request(
+                        "batches aren't served: send one message at a time",
+                        None,
+                    ),
+                ),
+                Ok(_) => (
+                    StatusCode::BAD_REQUEST,
+                    ErrorData::invalid_request("the body is no JSON-RPC 2.0 message", None),
+                ),
+            }
+        } else {
+            (
+                parts.status,
+                ErrorData::invalid_request(said.clone().into_owned(), None),
+            )
+        };
+        self.record(known, Outcome::Rejected, &error.message);
+        let mut shaped = answer(status, id, &error);
+        if let Some(allow) = parts.headers.get(header::ALLOW) {
+            shaped.headers_mut().insert(header::ALLOW, allow.clone());
+        }
+        shaped
+    }
+
+    fn record(&self, known: &Known<'_>, outcome: Outcome, reason: &str) {
+        let peer;
+        let identity = match known.principal {
+            Some(principal) => principal.label(),
+            None => {
+                peer = EdgeRefusal::peer(known.address);
+                &*peer
+            }
+        };
+        // The path alone: a query may hold what must not be written.
+        let method = format!("{} {}", known.parts.method, known.parts.uri.path());
+        let reason: String = reason.chars().take(256).collect();
+        self.journal.refused_at_the_edge(&EdgeRefusal {
+            identity,
+            transport: "http",
+            method: &method,
+            reason: &reason,
+            outcome,
+            took: known.since.elapsed(),
+        });
+    }
+}
+
+fn answer(status: StatusCode, id: Option<&Value>, error: &ErrorData) -> Response {
+    // Written out, because a reader looks for `jsonrpc` first, and null is a good id here.
+    let id = id.unwrap_or(&Value::Null);
+    let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{}}}"#, json!(error));
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    has_type(headers, "application/json")
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    has_type(headers, "text/event-stream")
+}
+
+fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with(wanted))
+}
+
+/// Ends a stream when its caller's key is revoked or runs out.
+fn end_with(principal: &Principal, response: Response) -> Response {
+    let principal = principal.clone();
+    let ended = Box::pin(async move { principal.over().await });
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended)))
+}

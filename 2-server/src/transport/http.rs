@@ -1,0 +1,134 @@
+//! HTTP: connections in, one router, an orderly end.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Json, Router, extract::Request, middleware, routing::get};
+use hyper::service::service_fn;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use rmcp::ServerHandler;
+use serde_json::json;
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+
+use super::{
+    edge::{self, Edge, Remote},
+    site::Site,
+    streamable,
+};
+use crate::{
+    config,
+    interceptor::{Guard, Pipeline},
+};
+
+/// Request headers past this are refused with 431.
+const MAX_HEADERS: usize = 64 << 10;
+/// A connection that says nothing for so long is closed, and so is one whose headers trickle in.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long a request's body may take to arrive.
+const BODY_TIME_OUT: Duration = Duration::from_secs(20);
+/// How long to wait when the machine has no file descriptor left, before trying again.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Everything that the server answers to: `/mcp`, and `/healthz` for whoever watches it.
+pub fn router<H: ServerHandler>(
+    guard: &Guard<H>,
+    pipeline: &Pipeline,
+    settings: &config::Server,
+    shutdown: CancellationToken,
+) -> Router {
+    let site = Site::new(&settings.allowed_hosts, &settings.allowed_origins);
+    let (mcp, sessions) = streamable::service(guard, settings, &site, shutdown);
+    let edge = Arc::new(Edge {
+        authenticator: Arc::clone(&pipeline.authenticator),
+        journal: Arc::clone(&pipeline.journal),
+        site,
+        sessions,
+        proxies: settings.trusted_proxies.clone(),
+        max_body: settings.max_body_bytes,
+        body_time_out: BODY_TIME_OUT,
+    });
+    Router::new()
+        .route_service("/mcp", mcp)
+        .layer(middleware::from_fn_with_state(edge, edge::pass))
+        // Behind no key: it tells nothing but that the server is there.
+        .route(
+            "/healthz",
+            get(|| async { Json(json!({ "status": "ok" })) }),
+        )
+}
+
+/// Serves until `shutdown` fires, then lets running calls go on for `grace`.
+///
+/// The listener is the caller's, so it chooses the port, and 0 takes a free one.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    max_connections: usize,
+    shutdown: CancellationToken,
+    grace: Duration,
+) -> std::io::Result<()> {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(max_connections));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(SILENCE)
+        .max_buf_size(MAX_HEADERS);
+    loop {
+        // Waiting for a place leaves newcomers in the kernel's queue, where they cost nothing.
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place,
+            () = shutdown.cancelled() => break,
+        };
+        let (stream, remote) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // A client that is gone already, or no descriptor left: both pass.
+                    tracing::debug!(%error, "a connection couldn't be accepted");
+                    tokio::time::sleep(EXHAUSTED).await;
+                    continue;
+                }
+            },
+            () = shutdown.cancelled() => break,
+        };
+        // Without it a small answer waits 40 ms for the client's acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY couldn't be set");
+        }
+        let connection = http.serve_connection(
+            TokioIo::new(stream),
+            service_fn(answer_with(router.clone(), remote)),
+        );
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            let _place = place;
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke off");
+            }
+        });
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = tokio::time::sleep(grace) => tracing::warn!("some calls were still running when the time to stop was over"),
+    }
+    Ok(())
+}
+
+fn answer_with(
+    router: Router,
+    remote: SocketAddr,
+) -> impl Fn(http::Request<hyper::body::Incoming>) -> <Router as tower::Service<Request>>::Future {
+    move |request| {
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(Remote(remote));
+        router.clone().call(request)
+    }
+}

@@ -1,0 +1,13 @@
+//! ① How bytes arrive. A transport signs its caller in, attaches an
+//! [`Arrival`](crate::interceptor::Arrival) to each message, and hands it to rmcp. It decides on
+//! nothing else.
+
+// One caller, on standard input and output: how a host launches the server.
+pub mod stdio;
+// Many callers, over HTTP: connections, then what is common to all paths, then `/mcp`.
+mod credentials;
+mod edge;
+pub mod http;
+mod sessions;
+mod site;
+mod streamable;

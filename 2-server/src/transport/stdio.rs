@@ -1,0 +1,51 @@
+//! stdio: the host launches the server and speaks to it over standard input and output, one JSON
+//! message a line (2026-07-28, transports, "stdio"). The key comes from the environment.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rmcp::{ServerHandler, ServiceExt as _, transport::async_rw::AsyncRwTransport};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use crate::interceptor::{Arrival, Guard, Peer};
+
+/// Serves one caller until the input ends or `shutdown` fires.
+///
+/// # Errors
+/// When the caller can't be signed in, or the connection fails.
+pub async fn serve<H: ServerHandler>(
+    guard: Guard<H>,
+    key: Option<&str>,
+    streams: (
+        impl AsyncRead + Unpin + Send + 'static,
+        impl AsyncWrite + Unpin + Send + 'static,
+    ),
+    max_line: usize,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let principal = guard
+        .authenticator()
+        .sign_in(key, Peer::Parent)
+        .map_err(|denial| anyhow::anyhow!("MCP_CLIENT_KEY: {}", denial.reason))?;
+    tracing::info!(identity = %principal.label(), "serving MCP on standard input and output");
+    let guard = guard.arriving(Arrival::new("stdio", Some(principal)));
+    let transport =
+        AsyncRwTransport::new_server(streams.0, streams.1).with_max_line_length(max_line);
+    let running = match guard.serve_with_ct(transport, shutdown).await {
+        Ok(running) => running,
+        // Input that ends before the first message is a host that changed its mind.
+        Err(
+            rmcp::service::ServerInitializeError::ConnectionClosed(_)
+            | rmcp::service::ServerInitializeError::Cancelled,
+        ) => return Ok(()),
+        Err(error) => return Err(error).context("the host didn't begin an MCP conversation"),
+    };
+    running
+        .waiting()
+        .await
+        .context("the conversation broke off")?;
+    // What rmcp's own tasks still hold is let go before the process ends.
+    tokio::time::sleep(Duration::ZERO).await;
+    Ok(())
+}
