@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::{
     failure::{explain, line_error},
     ndjson::Lines,
-    wire::ChatLine,
+    wire::{ChatLine, LineMessage},
 };
 use crate::{
-    ChatEvent, ChatStream, Completion, Message, ProviderError, Role,
+    ChatEvent, ChatStream, Completion, Message, ProviderError, Role, ToolCall,
     error::{ErrorKind, excerpt},
     http::Http,
 };
@@ -34,14 +34,14 @@ pub(crate) fn chat(http: Http, model: String, body: Bytes) -> ChatStream {
         let mut lines = BodyLines::new(&http, response, first_byte_by)?;
         let mut answer = Answer::new(model);
         while let Some(line) = lines.next().await? {
-            let line: ChatLine<'_> = serde_json::from_slice(&line)
+            let mut line: ChatLine<'_> = serde_json::from_slice(&line)
                 .map_err(|error| http.not_understood(&line, &error))?;
             if let Some(error) = &line.error {
                 Err(line_error(&http, error, &answer.model))?;
             }
             // The last line may carry text and tool calls too, so the message is read before
             // `done` is looked at.
-            for event in answer.take(&line, started)? {
+            for event in answer.take(line.message(), started)? {
                 yield event;
             }
             if line.done {
@@ -126,20 +126,20 @@ impl Answer {
         }
     }
 
-    /// Adds a line, and gives what it brought, in the order in which a model makes it.
+    /// Adds what a line says, and gives it on, in the order in which a model makes it.
     fn take(
         &mut self,
-        line: &ChatLine<'_>,
+        said: LineMessage<'_>,
         started: Instant,
     ) -> Result<impl Iterator<Item = ChatEvent> + use<>, ProviderError> {
-        let (thinking, content) = (&line.message.thinking.0, &line.message.content.0);
+        let (thinking, content) = (said.thinking.0, said.content.0);
         if !thinking.is_empty() {
             self.message
                 .thinking
                 .get_or_insert_default()
-                .push_str(thinking);
+                .push_str(&thinking);
         }
-        self.message.content.push_str(content);
+        self.message.content.push_str(&content);
         let thought = self.message.thinking.as_ref().map_or(0, String::len);
         if self.message.content.len() + thought > LONGEST_ANSWER {
             return Err(ProviderError::new(
@@ -151,18 +151,16 @@ impl Answer {
                 "the answer's text passed its limit",
             ));
         }
-        let calls: Vec<_> = line
-            .message
+        let calls: Vec<ToolCall> = said
             .tool_calls
-            .iter()
+            .into_iter()
             .flatten()
-            .cloned()
-            .map(crate::ToolCall::from)
+            .map(ToolCall::from)
             .collect();
         self.message.tool_calls.extend_from_slice(&calls);
         let events = [
-            (!thinking.is_empty()).then(|| ChatEvent::Thinking(thinking.clone().into_owned())),
-            (!content.is_empty()).then(|| ChatEvent::Content(content.clone().into_owned())),
+            (!thinking.is_empty()).then(|| ChatEvent::Thinking(thinking.into_owned())),
+            (!content.is_empty()).then(|| ChatEvent::Content(content.into_owned())),
             (!calls.is_empty()).then_some(ChatEvent::ToolCalls(calls)),
         ];
         if self.first_token.is_none() && events.iter().any(Option::is_some) {
