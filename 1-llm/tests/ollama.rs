@@ -514,3 +514,207 @@ async fn a_whole_conversation_keeps_its_roles() {
         json!({"role": "system", "content": "be short"})
     );
 }
+
+#[tokio::test]
+async fn a_busy_engine_is_asked_again_before_anything_was_said() {
+    let fake = FakeOllama::start(Mode::Busy).await;
+    let done = collect(&ollama(&fake, &quick()), ask("hi")).await.done();
+    assert_eq!(done.message.content, SAID);
+    assert_eq!(fake.chats().len(), 3);
+}
+
+#[tokio::test]
+async fn an_engine_that_stays_busy_is_reported_with_a_time_to_try_again() {
+    let fake = FakeOllama::start(Mode::Full).await;
+    let error = collect(&ollama(&fake, &quick()), ask("hi"))
+        .await
+        .end
+        .unwrap_err();
+    assert!(
+        matches!(error.kind, ErrorKind::Busy { retry_after } if retry_after >= Duration::from_secs(1)),
+        "{error:?}"
+    );
+    assert_eq!(fake.chats().len(), 4, "once, and three times more");
+}
+
+#[tokio::test]
+async fn an_answer_that_has_begun_is_never_asked_for_again() {
+    for mode in [Mode::ErrorMidStream, Mode::Cut, Mode::Reset, Mode::Stall] {
+        let fake = FakeOllama::start(mode).await;
+        collect(&ollama(&fake, &quick()), ask("hi"))
+            .await
+            .end
+            .unwrap_err();
+        assert_eq!(fake.chats().len(), 1, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_is_not_in_memory_is_said_to_be_loading_and_one_that_is_is_not() {
+    let options = || Options {
+        mode: Mode::Slow,
+        delay: Duration::from_millis(450),
+        ..Options::default()
+    };
+    let fake = FakeOllama::with(options()).await.unwrap();
+    let named = || ChatRequest {
+        model: Some("llama3.2".to_owned()),
+        ..ask("hi")
+    };
+    let patient = Settings::default();
+    // The fake loads the model when the chat arrives, as a fast Ollama would: so here it is loaded.
+    assert!(!collect(&ollama(&fake, &patient), named()).await.loading);
+    let fake = FakeOllama::with(Options {
+        loads_at_once: false,
+        ..options()
+    })
+    .await
+    .unwrap();
+    let heard = collect(&ollama(&fake, &patient), named()).await;
+    assert!(heard.loading);
+    assert_eq!(heard.done().message.content, SAID);
+}
+
+#[tokio::test]
+async fn the_answer_tells_how_full_the_context_is_and_warns_before_it_overflows() {
+    let fake = FakeOllama::start(Mode::Normal).await;
+    let provider = ollama(
+        &fake,
+        &Settings {
+            num_ctx: Some(400),
+            ..quick()
+        },
+    );
+    let done = collect(&provider, ask("hi")).await.done();
+    let context = done.context.unwrap();
+    assert_eq!(
+        (context.size, context.used),
+        (400, done.usage.prompt_tokens + done.usage.completion_tokens)
+    );
+    assert!(done.warnings.is_empty(), "{:?}", done.warnings);
+    let done = collect(&provider, ask(&"word ".repeat(250))).await.done();
+    assert!(
+        done.warnings[0].contains("nearly full"),
+        "{:?}",
+        done.warnings
+    );
+    let done = collect(&provider, ask(&"word ".repeat(2_500))).await.done();
+    assert!(
+        done.warnings[0].contains("cut its beginning off"),
+        "{:?}",
+        done.warnings
+    );
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_after_an_answer() {
+    let fake = FakeOllama::start(Mode::Normal).await;
+    let provider = ollama(&fake, &quick());
+    for _ in 0..5 {
+        collect(&provider, ask("hi")).await.done();
+    }
+    assert_eq!(fake.cancelled(), 0, "a whole answer isn't a cancelled one");
+    assert!(
+        fake.connections() <= 2,
+        "{} connections",
+        fake.connections()
+    );
+}
+
+#[tokio::test]
+async fn show_tells_what_a_model_can_and_how_long_its_context_may_be() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let shown = ollama(&fake, &quick()).show("qwen3").await.unwrap();
+    assert_eq!(shown.capabilities, ["completion", "tools", "thinking"]);
+    assert_eq!(shown.longest_context(), Some(131_072));
+    assert_eq!(shown.details.family, "llama");
+    let error = ollama(&fake, &quick()).show("zzz").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ModelNotFound);
+}
+
+#[tokio::test]
+async fn a_model_is_loaded_ahead_with_the_configured_context_and_unloaded_again() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let provider = ollama(
+        &fake,
+        &Settings {
+            num_ctx: Some(8192),
+            ..quick()
+        },
+    );
+    provider.preload("qwen3", Some("10m")).await.unwrap();
+    let loaded = provider.loaded().await.unwrap();
+    assert_eq!(
+        (loaded[0].name.as_str(), loaded[0].context_length),
+        ("qwen3:latest", 8192)
+    );
+    assert_eq!(fake.chats()[0]["keep_alive"], "10m");
+    provider.unload("qwen3").await.unwrap();
+    assert_eq!(provider.loaded().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn embeddings_come_one_for_each_text() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let texts = ["a".to_owned(), "bb".to_owned()];
+    let made = ollama(&fake, &quick())
+        .embed("all-minilm", &texts)
+        .await
+        .unwrap();
+    assert_eq!(made.embeddings, [[0.01, -0.25, 0.5], [0.02, -0.25, 0.5]]);
+    let error = ollama(&fake, &quick())
+        .embed("llama3.2", &texts)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_pull_reports_its_steps_and_the_model_is_there_then_and_can_be_deleted() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let provider = ollama(&fake, &quick());
+    let steps: Vec<_> = provider.pull("gemma3").map(Result::unwrap).collect().await;
+    assert_eq!(steps[0].status, "pulling manifest");
+    assert_eq!((steps[1].total, steps[1].completed), (2_019_377_376, 0));
+    assert_eq!(steps[4].completed, steps[4].total);
+    assert_eq!(steps.last().unwrap().status, "success");
+    let there = async || {
+        provider
+            .models()
+            .await
+            .unwrap()
+            .iter()
+            .any(|model| model.name == "gemma3:latest")
+    };
+    assert!(there().await);
+    provider.delete("gemma3").await.unwrap();
+    assert!(!there().await);
+    assert_eq!(
+        provider.delete("gemma3").await.unwrap_err().kind,
+        ErrorKind::ModelNotFound
+    );
+}
+
+#[tokio::test]
+async fn a_pull_of_what_is_not_there_says_where_to_look() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let steps: Vec<_> = ollama(&fake, &quick()).pull("fake-missing").collect().await;
+    let error = steps.last().unwrap().as_ref().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ModelNotFound);
+    assert!(error.public.contains("ollama.com/library"), "{error}");
+}
+
+#[tokio::test]
+async fn the_heartbeat_needs_no_model_and_no_version() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let provider = ollama(&fake, &quick());
+    provider.heartbeat().await.unwrap();
+    assert_eq!(
+        (
+            fake.requests()[0].method.as_str(),
+            fake.requests()[0].path.as_str()
+        ),
+        ("HEAD", "/")
+    );
+    assert_eq!(provider.version().await.unwrap(), "0.32.15");
+}

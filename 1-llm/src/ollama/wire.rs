@@ -178,13 +178,13 @@ impl<'a> ChatLine<'a> {
         }
     }
 
-    pub(crate) fn timings(&self, first_token: Duration) -> Timings {
+    pub(crate) fn timings(&self) -> Timings {
         Timings {
             total: Duration::from_nanos(self.total_duration),
             load: Duration::from_nanos(self.load_duration),
             prompt: Duration::from_nanos(self.prompt_eval_duration),
             answer: Duration::from_nanos(self.eval_duration),
-            first_token,
+            first_token: Duration::ZERO,
         }
     }
 }

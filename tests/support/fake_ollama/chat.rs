@@ -83,7 +83,9 @@ pub(super) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Resp
     if let Some(answer) = refused(&shared, mode) {
         return answer;
     }
-    remember_loaded(&shared, &model.name, &body);
+    if shared.options.loads_at_once {
+        remember_loaded(&shared, &model.name, &body);
+    }
     let said = say(&shared, mode, &body, &messages);
     let prompt = prompt_tokens(&body).min(context_of(&shared, &model.name));
     let name = body["model"].as_str().unwrap_or_default();
@@ -93,10 +95,20 @@ pub(super) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Resp
         }
         return whole(name, mode, &said, prompt);
     }
-    let steps = steps(&shared, name, mode, &said, prompt);
+    let mut steps = steps(&shared, name, mode, &said, prompt);
+    let running = Running::new(Arc::clone(&shared));
+    // Ollama sends its headers with the first line, and not before.
+    match steps.first() {
+        Some(Step::Wait(time)) => {
+            tokio::time::sleep(*time).await;
+            steps.remove(0);
+        }
+        Some(Step::Hang) => std::future::pending().await,
+        _ => {}
+    }
     (
         [(header::CONTENT_TYPE, "application/x-ndjson")],
-        Body::from_stream(play(shared, steps)),
+        Body::from_stream(play(running, steps)),
     )
         .into_response()
 }
@@ -132,7 +144,7 @@ pub(super) async fn generate(State(shared): State<Arc<Shared>>, body: Bytes) -> 
     steps.push(line(&last.into()));
     (
         [(header::CONTENT_TYPE, "application/x-ndjson")],
-        Body::from_stream(play(shared, steps)),
+        Body::from_stream(play(Running::new(shared), steps)),
     )
         .into_response()
 }
@@ -361,11 +373,7 @@ fn split(steps: impl Iterator<Item = Step>) -> Vec<Step> {
 }
 
 /// The body, played step by step. It notices when the other side has gone.
-fn play(
-    shared: Arc<Shared>,
-    steps: Vec<Step>,
-) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
-    let running = Running::new(shared);
+fn play(running: Running, steps: Vec<Step>) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
     stream::unfold(
         (steps.into_iter(), None, running),
         |(mut steps, mut repeat, mut running)| async move {

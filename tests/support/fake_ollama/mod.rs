@@ -58,6 +58,8 @@ pub struct Options {
     pub redirect_to: String,
     /// How many tokens `flood` sends.
     pub tokens: usize,
+    /// Whether a model counts as loaded from the moment that a chat asks for it.
+    pub loads_at_once: bool,
     pub models: Vec<FakeModel>,
 }
 
@@ -70,6 +72,7 @@ impl Default for Options {
             delay: Duration::from_millis(300),
             redirect_to: "http://127.0.0.1:9/".to_owned(),
             tokens: 1_000,
+            loads_at_once: true,
             models: FakeModel::usual(),
         }
     }
@@ -118,6 +121,7 @@ struct Now {
     active: usize,
     peak: usize,
     cancelled: usize,
+    connections: usize,
 }
 
 impl Shared {
@@ -152,13 +156,16 @@ impl FakeOllama {
                 active: 0,
                 peak: 0,
                 cancelled: 0,
+                connections: 0,
             }),
             options,
             changed: Notify::new(),
         });
         let app = router(Arc::clone(&shared));
         // Without this each small write waits up to 40 ms for the acknowledgement of the last one.
-        let listener = listener.tap_io(|stream| {
+        let counted = Arc::clone(&shared);
+        let listener = listener.tap_io(move |stream| {
+            counted.now().connections += 1;
             let _ = stream.set_nodelay(true);
         });
         let serving = tokio::spawn(async move {
@@ -194,6 +201,11 @@ impl FakeOllama {
     /// How many answers ran at the same time, at most.
     pub fn peak(&self) -> usize {
         self.shared.now().peak
+    }
+
+    /// How many connections were opened.
+    pub fn connections(&self) -> usize {
+        self.shared.now().connections
     }
 
     /// Marks a model as loaded, with a context of that many tokens.
