@@ -8,8 +8,8 @@ use std::{
 use tokio::sync::Mutex;
 
 use crate::{
-    ChatEvent, ChatRequest, ChatStream, Health, Model, Ollama, Provider, ProviderError, Settings,
-    Tutor, error::ErrorKind, ollama::Host, settings::Choice, tutor,
+    ChatEvent, ChatRequest, ChatStream, Gate, Health, Model, Ollama, Provider, ProviderError,
+    Settings, Tutor, error::ErrorKind, ollama::Host, settings::Choice, tutor,
 };
 
 /// Whether Ollama answers is asked again after this long: soon enough for somebody who has just
@@ -45,7 +45,7 @@ pub fn connect(
         }
         Ollama::new(host, settings, key("OLLAMA_API_KEY").as_deref())
     };
-    Ok(match settings.provider {
+    let provider: Arc<dyn Provider> = match settings.provider {
         Choice::Auto => Arc::new(Auto::new(ollama()?)),
         Choice::Ollama => Arc::new(ollama()?),
         Choice::Tutor => Arc::new(Tutor::new()),
@@ -54,7 +54,8 @@ pub fn connect(
                 "provider: openai isn't built yet; use auto, ollama or tutor".to_owned(),
             ));
         }
-    })
+    };
+    Ok(Arc::new(Gate::new(provider, settings)))
 }
 
 /// Ollama when it answers, else the tutor; decided for each chat.

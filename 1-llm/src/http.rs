@@ -275,6 +275,16 @@ pub(crate) enum Failure {
     Error(ProviderError),
 }
 
+impl Failure {
+    /// The engine's own word on when to try again.
+    pub(crate) fn told(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Error(_) => None,
+        }
+    }
+}
+
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
         Self::Error(error)

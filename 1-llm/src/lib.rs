@@ -15,8 +15,15 @@ pub mod error;
 pub mod settings;
 // From settings to a provider; and the one that chooses between Ollama and the tutor.
 mod connect;
+// At most N chats at once, and turns that are fair between callers.
+pub mod gate;
 // How requests leave: one bounded HTTP client for every engine.
 mod http;
+// How answers come in: lines by their deadlines, put together piece by piece.
+mod answer;
+mod lines;
+// When to try again.
+mod retry;
 // Ollama, over its native API.
 pub mod ollama;
 // What speaks when there is no model: an honest search over the pages.
@@ -27,6 +34,7 @@ pub mod pages;
 pub use chat::{ChatEvent, ChatRequest, Completion, Message, Role, ToolCall, ToolSpec};
 pub use connect::connect;
 pub use error::{ErrorKind, ProviderError};
+pub use gate::Gate;
 pub use ollama::Ollama;
 pub use provider::{ChatStream, Health, Model, Provider};
 pub use settings::{Settings, SettingsError};

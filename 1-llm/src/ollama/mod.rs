@@ -10,12 +10,17 @@ mod wire;
 pub mod ndjson;
 // One chat, line by line.
 mod stream;
+// How full the context is, before Ollama cuts it silently.
+mod context;
+// Everything but chat: show, pull, embed, load…
+mod manage;
 // What its refusals mean.
 mod failure;
 
 use reqwest::Method;
 
 pub use host::Host;
+pub use manage::{Embeddings, Loaded, PullProgress, Shown};
 pub use wire::Details;
 
 use crate::{
@@ -112,7 +117,12 @@ impl Provider for Ollama {
             None => self.default_model().await?,
         };
         let body = body_of(&wire::ChatBody::new(&model, &request, self.num_ctx))?;
-        Ok(stream::chat(self.http.clone(), model, body))
+        Ok(stream::chat(
+            self.http.clone(),
+            model,
+            body,
+            context::estimate(&request),
+        ))
     }
 
     async fn models(&self) -> Result<Vec<Model>, ProviderError> {

@@ -143,7 +143,7 @@ pub(crate) struct ChatLine<'a> {
     #[serde(borrow, default)]
     pub(crate) model: Text<'a>,
     #[serde(borrow, default)]
-    pub(crate) message: LineMessage<'a>,
+    message: Option<LineMessage<'a>>,
     #[serde(default)]
     pub(crate) done: bool,
     #[serde(borrow, default)]
@@ -165,7 +165,12 @@ pub(crate) struct ChatLine<'a> {
     eval_duration: u64,
 }
 
-impl ChatLine<'_> {
+impl<'a> ChatLine<'a> {
+    /// What it says; nothing where the message is absent.
+    pub(crate) fn message(&mut self) -> LineMessage<'a> {
+        self.message.take().unwrap_or_default()
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         Usage {
             prompt_tokens: self.prompt_eval_count,
@@ -173,13 +178,13 @@ impl ChatLine<'_> {
         }
     }
 
-    pub(crate) fn timings(&self, first_token: Duration) -> Timings {
+    pub(crate) fn timings(&self) -> Timings {
         Timings {
             total: Duration::from_nanos(self.total_duration),
             load: Duration::from_nanos(self.load_duration),
             prompt: Duration::from_nanos(self.prompt_eval_duration),
             answer: Duration::from_nanos(self.eval_duration),
-            first_token,
+            first_token: Duration::ZERO,
         }
     }
 }
@@ -194,14 +199,14 @@ pub(crate) struct LineMessage<'a> {
     pub(crate) tool_calls: Option<Vec<LineCall>>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct LineCall {
     #[serde(default)]
     id: String,
     function: LineFunction,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct LineFunction {
     name: String,
     #[serde(default)]
@@ -364,19 +369,20 @@ mod tests {
 
     #[test]
     fn a_line_is_read_with_nulls_escapes_and_absent_fields() {
-        let line: ChatLine<'_> = serde_json::from_str(
+        let mut line: ChatLine<'_> = serde_json::from_str(
             r#"{"model":null,"message":{"content":"a\u003cb","thinking":null,"tool_calls":null},"done":false}"#,
         )
         .unwrap();
-        assert_eq!(line.message.content.0, "a<b");
-        let bare: ChatLine<'_> = serde_json::from_str("{}").unwrap();
-        assert!(!bare.done && bare.message.content.0.is_empty());
+        assert_eq!(line.message().content.0, "a<b");
+        let mut bare: ChatLine<'_> = serde_json::from_str("{}").unwrap();
+        assert!(!bare.done && bare.message().content.0.is_empty());
     }
 
     #[test]
     fn plain_text_is_borrowed_from_the_line() {
-        let line: ChatLine<'_> = serde_json::from_str(r#"{"message":{"content":"The"}}"#).unwrap();
-        assert!(matches!(line.message.content.0, Cow::Borrowed("The")));
+        let mut line: ChatLine<'_> =
+            serde_json::from_str(r#"{"message":{"content":"The"}}"#).unwrap();
+        assert!(matches!(line.message().content.0, Cow::Borrowed("The")));
     }
 
     #[test]

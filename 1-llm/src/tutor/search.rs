@@ -24,7 +24,7 @@ const STOP_WORDS: &str = "a about all also am an and any are as at be been but b
     mean means might more much must my need no not of on one or our out over please say see shall she should \
     show so some tell than that the their them then there these they thing this those to up us use used very \
     want was way we were what whats when where which who whom why will with work works would you your explain \
-    describe";
+    describe hello hi hey hej thanks thank ok okay yes help";
 
 /// The words of a text that carry meaning, in their stems.
 pub(super) struct Words {

@@ -1,0 +1,87 @@
+//! The lines of a streamed body, each by its deadline.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{Response, header::CONTENT_TYPE};
+use tokio::time::Instant;
+
+use crate::{
+    ProviderError,
+    error::{ErrorKind, excerpt},
+    http::Http,
+    ollama::ndjson::Lines,
+};
+
+/// Ollama itself reads lines of up to 8 MB; twice that is no line of any engine's making.
+const LONGEST_LINE: usize = 16 << 20;
+
+/// Reads a body line by line.
+pub(crate) struct BodyLines<'a> {
+    http: &'a Http,
+    response: Response,
+    lines: Lines,
+    deadline: Instant,
+    ended: bool,
+}
+
+impl<'a> BodyLines<'a> {
+    /// `content_types` are parts of which the content type must have one; a body without a
+    /// content type is read as it is.
+    pub(crate) fn new(
+        http: &'a Http,
+        response: Response,
+        first_by: Instant,
+        content_types: &[&str],
+    ) -> Result<Self, ProviderError> {
+        let content_type = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .map_or(&b""[..], |value| value.as_bytes());
+        let shown = String::from_utf8_lossy(content_type);
+        if !shown.is_empty() && !content_types.iter().any(|part| shown.contains(part)) {
+            return Err(http.not_understood(content_type, &"a content type that no answer has"));
+        }
+        Ok(Self {
+            http,
+            response,
+            lines: Lines::new(LONGEST_LINE),
+            deadline: first_by,
+            ended: false,
+        })
+    }
+
+    /// Reads the body's end when it is there already, so that the connection can be used again.
+    pub(crate) async fn end(&mut self) {
+        let soon = Instant::now() + Duration::from_millis(20);
+        let _ = self.http.chunk(&mut self.response, soon).await;
+    }
+
+    /// The next line that isn't empty; `None` at the body's end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ProviderError> {
+        loop {
+            let line = self.lines.next_line().map_err(|too_long| {
+                ProviderError::new(
+                    ErrorKind::Engine,
+                    format!(
+                        "The engine sent a line of more than {} MB.",
+                        LONGEST_LINE >> 20
+                    ),
+                    format!("a line that began: {}", excerpt(&too_long.start, 200)),
+                )
+            })?;
+            if line.is_some() {
+                // The clock runs from line to line: bytes that never become one are no progress.
+                self.deadline = Instant::now() + self.http.limits.idle;
+                return Ok(line);
+            }
+            if self.ended {
+                return Ok(self.lines.rest());
+            }
+            match self.http.chunk(&mut self.response, self.deadline).await? {
+                Some(chunk) => self.lines.push(chunk),
+                None => self.ended = true,
+            }
+        }
+    }
+}
