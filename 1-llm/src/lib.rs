@@ -26,6 +26,8 @@ mod lines;
 mod retry;
 // Ollama, over its native API.
 pub mod ollama;
+// Any server with an OpenAI-compatible `/v1`: llama.cpp, vLLM, LM Studio, a cluster.
+pub mod openai;
 // What speaks when there is no model: an honest search over the pages.
 pub mod tutor;
 // The learning path's own pages, embedded.
@@ -36,6 +38,7 @@ pub use connect::connect;
 pub use error::{ErrorKind, ProviderError};
 pub use gate::Gate;
 pub use ollama::Ollama;
+pub use openai::OpenAi;
 pub use provider::{ChatStream, Health, Model, Provider};
 pub use settings::{Settings, SettingsError};
 pub use tutor::Tutor;

@@ -23,6 +23,9 @@ pub use host::Host;
 pub use manage::{Embeddings, Loaded, PullProgress, Shown};
 pub use wire::Details;
 
+pub(crate) use failure::shown_name;
+pub(crate) use wire::fresh_call_id;
+
 use crate::{
     ChatRequest, ChatStream, Health, Model, Provider, ProviderError, Settings,
     error::ErrorKind,
