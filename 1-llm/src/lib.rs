@@ -30,6 +30,8 @@ pub mod ollama;
 pub mod openai;
 // What speaks when there is no model: an honest search over the pages.
 pub mod tutor;
+// What stands between here and a first answer.
+pub mod doctor;
 // The learning path's own pages, embedded.
 pub mod pages;
 
