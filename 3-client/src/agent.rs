@@ -116,14 +116,14 @@ pub enum AgentEvent {
 /// Builds what the model is offered: every tool of every connected server except the chat's own
 /// family, and reading a resource. With several servers, names carry the server's.
 pub fn offers<'a>(
-    servers: impl Iterator<Item = (usize, &'a str, &'a [Tool])>,
+    servers: impl Iterator<Item = (usize, &'a str, Vec<&'a Tool>)>,
     several: bool,
     uris: &[(String, usize)],
 ) -> Vec<Offered> {
     let mut all: Vec<Offered> = servers
         .flat_map(|(server, name, tools)| {
             tools
-                .iter()
+                .into_iter()
                 .filter(|t| !t.name.starts_with("ollama-"))
                 .map(move |tool| Offered {
                     offer: Offer {
@@ -392,7 +392,11 @@ mod tests {
             tool("ollama-chat"),
             tool("ollama-list-models"),
         ];
-        let offered = offers([(0, "local", &tools[..])].into_iter(), false, &[]);
+        let offered = offers(
+            [(0, "local", tools.iter().collect())].into_iter(),
+            false,
+            &[],
+        );
         assert_eq!(
             offered
                 .iter()
@@ -406,7 +410,11 @@ mod tests {
     fn with_several_servers_two_tools_of_one_name_stay_apart() {
         let tools = [tool("echo")];
         let offered = offers(
-            [(0, "a", &tools[..]), (1, "b", &tools[..])].into_iter(),
+            [
+                (0, "a", tools.iter().collect()),
+                (1, "b", tools.iter().collect()),
+            ]
+            .into_iter(),
             true,
             &[],
         );

@@ -18,10 +18,21 @@ use crate::link::LinkEvent;
 use crate::tap::ProgressKind;
 
 pub mod conversation;
+pub mod export;
+pub mod form;
+pub mod overlays;
+pub mod picker;
+pub mod pins;
 mod turns;
+pub mod wire_pane;
 
-use conversation::{Body, Entry, Trouble};
+use conversation::{Attachment, Body, Entry, Trouble};
+pub use overlays::Overlay;
+use overlays::Text;
+use picker::{Kind as Pick, Named, Picker};
+use pins::{Held, Pins};
 pub use turns::{Phase, Running};
+use wire_pane::WirePane;
 
 /// Messages that may wait while an answer is being written.
 const MAX_QUEUED: usize = 20;
@@ -56,6 +67,8 @@ pub struct Server {
     pub connection: Connection,
     /// What it offers.
     pub catalog: Catalog,
+    /// Tools that are held back because their definition changed.
+    pub held: Vec<Held>,
 }
 
 /// A call that waits for a person.
@@ -92,16 +105,25 @@ pub struct Chat {
     pub approved: HashSet<(String, String)>,
     /// The model, or the server's default.
     pub model: Option<String>,
+    /// Resources that go with the next message.
+    pub attached: Vec<Attachment>,
+    /// The name of its file.
+    pub key: String,
+    /// Whether the file is behind.
+    pub unsaved: bool,
 }
 
-/// What lies over the chat.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Overlay {
-    /// Nothing.
-    #[default]
-    None,
-    /// The keys.
-    Help,
+/// A chat that is on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedChat {
+    /// Its key: the file's name.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// Its first words.
+    pub gist: String,
+    /// When it was last written, for people.
+    pub when: String,
 }
 
 /// Everything.
@@ -119,6 +141,16 @@ pub struct App {
     pub now: Duration,
     /// Set when the person asked to leave.
     pub quitting: bool,
+    /// The wire pane.
+    pub wire: WirePane,
+    /// Chats on disk.
+    pub saved: Vec<SavedChat>,
+    /// Tool definitions that were seen.
+    pub pins: Pins,
+    /// Whether the pins' file is behind.
+    pub pins_unsaved: bool,
+    /// Makes the names of new chats' files unique to this run.
+    pub run: String,
     chat_tool: String,
     system: Option<String>,
     rounds: u32,
@@ -139,6 +171,7 @@ impl App {
             approve: s.approve,
             connection: Connection::Connecting,
             catalog: Catalog::default(),
+            held: Vec::new(),
         });
         let mut app = Self {
             servers: servers.collect(),
@@ -147,6 +180,11 @@ impl App {
             overlay: Overlay::None,
             now: Duration::ZERO,
             quitting: false,
+            wire: WirePane::default(),
+            saved: Vec::new(),
+            pins: Pins::default(),
+            pins_unsaved: false,
+            run: String::new(),
             chat_tool: config.chat_tool.clone(),
             system: config.system.clone(),
             rounds: config.limits.rounds,
@@ -173,8 +211,53 @@ impl App {
             pending: None,
             approved: HashSet::new(),
             model,
+            attached: Vec::new(),
+            key: format!("{}-{id}", self.run),
+            unsaved: false,
         });
         self.current = self.chats.len() - 1;
+    }
+
+    /// Gives this run its name, which the chats' files carry.
+    pub fn set_run(&mut self, run: &str) {
+        run.clone_into(&mut self.run);
+        for chat in &mut self.chats {
+            chat.key = format!("{run}-{}", chat.id);
+        }
+    }
+
+    /// Puts a chat from disk on screen.
+    pub fn open(&mut self, key: String, name: String, model: Option<String>, bodies: Vec<Body>) {
+        let entries: Vec<Entry> = bodies
+            .into_iter()
+            .map(|body| Entry {
+                id: self.id(),
+                rev: 0,
+                body,
+            })
+            .collect();
+        // An untouched first chat makes room instead of lingering.
+        if self.chats.len() == 1 && self.chat().entries.is_empty() && self.chat().input.is_blank() {
+            self.chats.clear();
+        }
+        self.add_chat(model);
+        let chat = self.chat_mut();
+        (chat.key, chat.name, chat.entries) = (key, name, entries);
+    }
+
+    /// Says something that the model isn't told.
+    fn note(&mut self, text: String) {
+        self.push(self.current, Body::Note(text));
+    }
+
+    /// Says something that must not be missed.
+    fn warn(&mut self, text: String) {
+        let trouble = Trouble {
+            kind: conversation::TroubleKind::Throttled,
+            headline: text,
+            advice: None,
+        };
+        self.push(self.current, Body::Trouble(trouble));
     }
 
     /// The chat on screen.
@@ -186,6 +269,12 @@ impl App {
 
     fn chat_mut(&mut self) -> &mut Chat {
         &mut self.chats[self.current]
+    }
+
+    /// Whether a file is behind.
+    #[must_use]
+    pub fn has_unsaved(&self) -> bool {
+        self.pins_unsaved || self.chats.iter().any(|c| c.unsaved)
     }
 
     /// Whether something is running that shows time.
@@ -215,6 +304,7 @@ impl App {
             entries.remove(0);
         }
         entries.push(Entry { id, rev: 0, body });
+        self.chats[chat].unsaved = true;
         id
     }
 
@@ -235,6 +325,65 @@ impl App {
             Event::Key(_) | Event::Resize | Event::Tick => Vec::new(),
             Event::Link(place, event) => self.link(place, event),
             Event::Agent { chat, turn, event } => self.agent(chat, turn, event),
+            Event::Wire(entries) => {
+                self.wire.feed(entries);
+                Vec::new()
+            }
+            Event::Note(text) => {
+                self.note(text);
+                Vec::new()
+            }
+            Event::Failed(failure) => {
+                self.push(self.current, Body::Trouble(Trouble::from(&failure)));
+                Vec::new()
+            }
+            Event::Ran { tool, result } => {
+                let title = format!("{tool}{}", if result.is_error { " failed" } else { "" });
+                let structured = result
+                    .structured
+                    .as_ref()
+                    .and_then(|v| serde_json::to_string_pretty(v).ok());
+                let text = match structured {
+                    Some(json) if json.trim() != result.text.trim() => {
+                        format!("{}\n\nstructured content:\n{json}", result.text)
+                    }
+                    _ => result.text,
+                };
+                self.overlay = Overlay::Read(Text::new(title, text));
+                Vec::new()
+            }
+            Event::Read { uri, text, attach } => {
+                self.resource_read(uri, text, attach);
+                Vec::new()
+            }
+            Event::Prompt(prompt) => {
+                let text: Vec<String> = prompt.messages.into_iter().map(|(_, text)| text).collect();
+                self.chat_mut().input.set(text.join("\n\n"));
+                Vec::new()
+            }
+            Event::Proposals(proposals) => {
+                if let Overlay::Fill(form) = &mut self.overlay {
+                    form.proposals = proposals;
+                }
+                Vec::new()
+            }
+            Event::Audit(text) => {
+                self.wire.audit = Some(text);
+                Vec::new()
+            }
+            Event::Edited(text) => {
+                self.chat_mut().input.set(text);
+                Vec::new()
+            }
+            Event::Opened {
+                key,
+                name,
+                model,
+                bodies,
+            } => {
+                self.open(key, name, model, bodies);
+                Vec::new()
+            }
         }
     }
 
@@ -252,6 +401,7 @@ impl App {
                 server.connection = Connection::Ready;
                 server.catalog = *catalog;
                 let name = server.name.clone();
+                self.check_pins(place);
                 for failure in refused {
                     if failure.kind() != Kind::Forbidden {
                         self.push(
@@ -271,9 +421,8 @@ impl App {
         if ctrl && key.code == KeyCode::Char('c') {
             return self.ctrl_c();
         }
-        if self.overlay != Overlay::None {
-            self.overlay = Overlay::None;
-            return Vec::new();
+        if !matches!(self.overlay, Overlay::None) {
+            return self.overlay_key(key);
         }
         if let Some(commands) = self.pending_key(key) {
             return commands;
@@ -281,7 +430,22 @@ impl App {
         match key.code {
             KeyCode::Esc => return self.stop_current(),
             KeyCode::F(1) => self.overlay = Overlay::Help,
+            KeyCode::F(2) => return self.named(Named::Wire),
+            KeyCode::F(3) => return self.named(Named::Tools),
             KeyCode::Char('?') if self.chat().input.is_blank() => self.overlay = Overlay::Help,
+            KeyCode::Char('/') if self.chat().input.is_blank() => {
+                self.overlay = Overlay::Pick(Picker::new(Pick::Commands));
+            }
+            KeyCode::Char('@') if self.at_word_start() => {
+                self.overlay = Overlay::Pick(Picker::new(Pick::Attach));
+            }
+            KeyCode::Char('n') if ctrl => return self.named(Named::New),
+            KeyCode::Char('g') if ctrl => return self.named(Named::Editor),
+            KeyCode::Char('o') if ctrl => return self.named(Named::Copy),
+            KeyCode::Char('p') if ctrl => return self.named(Named::Chats),
+            KeyCode::Tab if self.chats.len() > 1 => {
+                self.current = (self.current + 1) % self.chats.len();
+            }
             KeyCode::PageUp => return vec![Command::Scroll(Scroll::Pages(-1))],
             KeyCode::PageDown => return vec![Command::Scroll(Scroll::Pages(1))],
             KeyCode::Home if ctrl => return vec![Command::Scroll(Scroll::Top)],
@@ -298,44 +462,17 @@ impl App {
             KeyCode::Char('r') if ctrl => return vec![Command::Reconnect],
             KeyCode::Char('t') if ctrl => self.unfold_newest(),
             KeyCode::Enter => return self.submit(),
-            _ => self.edit(key, ctrl, alt),
+            _ => edit(&mut self.chat_mut().input, key, ctrl, alt),
         }
         Vec::new()
     }
 
-    fn edit(&mut self, key: KeyEvent, ctrl: bool, alt: bool) {
-        let input = &mut self.chat_mut().input;
-        match key.code {
-            KeyCode::Char('a') if ctrl => input.to_edge(false),
-            KeyCode::Char('e') if ctrl => input.to_edge(true),
-            KeyCode::Char('w') if ctrl => input.delete_word(),
-            KeyCode::Char('u') if ctrl => input.delete_to_start(),
-            KeyCode::Char('b') if alt => input.step_word(false),
-            KeyCode::Char('f') if alt => input.step_word(true),
-            KeyCode::Char(c) if !ctrl && !alt => input.insert(c.encode_utf8(&mut [0; 4])),
-            KeyCode::Backspace if ctrl || alt => input.delete_word(),
-            KeyCode::Backspace => input.delete(false),
-            KeyCode::Delete => input.delete(true),
-            KeyCode::Left => {
-                if ctrl {
-                    input.step_word(false);
-                } else {
-                    input.step(false);
-                }
-            }
-            KeyCode::Right => {
-                if ctrl {
-                    input.step_word(true);
-                } else {
-                    input.step(true);
-                }
-            }
-            KeyCode::Up => input.vertical(false),
-            KeyCode::Down => input.vertical(true),
-            KeyCode::Home => input.to_edge(false),
-            KeyCode::End => input.to_edge(true),
-            _ => {}
-        }
+    /// `@` inside a word is part of an address, not the beginning of an attachment.
+    fn at_word_start(&self) -> bool {
+        let input = &self.chat().input;
+        let before = &input.text()[..input.cursor()];
+        before.chars().next_back().is_none_or(char::is_whitespace)
+            && self.servers.iter().any(|s| !s.catalog.resources.is_empty())
     }
 
     /// First stops what is running, then clears the input, then leaves.
@@ -365,7 +502,7 @@ impl App {
                 _ => continue,
             };
             *unfolded = !*unfolded;
-            entry.rev += 1;
+            entry.rev = entry.rev.wrapping_add(1);
             return;
         }
     }
@@ -393,6 +530,41 @@ impl App {
         let mut commands = self.say(current, text);
         commands.push(Command::Scroll(Scroll::Bottom));
         commands
+    }
+}
+
+/// The keys of a text field.
+fn edit(input: &mut Editor, key: KeyEvent, ctrl: bool, alt: bool) {
+    match key.code {
+        KeyCode::Char('a') if ctrl => input.to_edge(false),
+        KeyCode::Char('e') if ctrl => input.to_edge(true),
+        KeyCode::Char('w') if ctrl => input.delete_word(),
+        KeyCode::Char('u') if ctrl => input.delete_to_start(),
+        KeyCode::Char('b') if alt => input.step_word(false),
+        KeyCode::Char('f') if alt => input.step_word(true),
+        KeyCode::Char(c) if !ctrl && !alt => input.insert(c.encode_utf8(&mut [0; 4])),
+        KeyCode::Backspace if ctrl || alt => input.delete_word(),
+        KeyCode::Backspace => input.delete(false),
+        KeyCode::Delete => input.delete(true),
+        KeyCode::Left => {
+            if ctrl {
+                input.step_word(false);
+            } else {
+                input.step(false);
+            }
+        }
+        KeyCode::Right => {
+            if ctrl {
+                input.step_word(true);
+            } else {
+                input.step(true);
+            }
+        }
+        KeyCode::Up => input.vertical(false),
+        KeyCode::Down => input.vertical(true),
+        KeyCode::Home => input.to_edge(false),
+        KeyCode::End => input.to_edge(true),
+        _ => {}
     }
 }
 

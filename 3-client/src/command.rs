@@ -1,5 +1,7 @@
 //! What the app wants done. It does nothing itself.
 
+use serde_json::{Map, Value};
+
 use crate::agent::{Decision, Turn};
 
 /// One thing to do, outside of the app.
@@ -32,6 +34,63 @@ pub enum Command {
     Reconnect,
     /// Move through the transcript.
     Scroll(Scroll),
+    /// Call a tool by hand.
+    Call {
+        /// The server's place.
+        server: usize,
+        /// The tool.
+        tool: String,
+        /// Its arguments.
+        arguments: Map<String, Value>,
+    },
+    /// Read a resource.
+    Read {
+        /// The server's place.
+        server: usize,
+        /// The URI.
+        uri: String,
+        /// Whether it goes into the message.
+        attach: bool,
+    },
+    /// Fill in a prompt.
+    Prompt {
+        /// The server's place.
+        server: usize,
+        /// The prompt.
+        prompt: String,
+        /// Its arguments.
+        arguments: Map<String, Value>,
+    },
+    /// Ask the server how an argument might go on.
+    Complete {
+        /// The server's place.
+        server: usize,
+        /// The prompt.
+        prompt: String,
+        /// The argument.
+        argument: String,
+        /// What was typed.
+        typed: String,
+    },
+    /// Write the wire log to a file.
+    SaveWire,
+    /// Read the server's own record of this caller.
+    ReadAudit,
+    /// Put text on the clipboard, by the terminal.
+    Copy(String),
+    /// Open the text in `$EDITOR`.
+    Editor(String),
+    /// Write a file into the working directory.
+    Export {
+        /// The chat's name.
+        name: String,
+        /// The file's ending.
+        extension: &'static str,
+        /// What to write.
+        text: String,
+    },
+    /// Read a saved chat.
+    Open(String),
     /// Leave.
     Quit,
 }

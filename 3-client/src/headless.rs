@@ -288,7 +288,13 @@ pub async fn ask(
             .flat_map(|(place, c)| c.resources.iter().map(move |r| (r.uri.clone(), place)))
             .collect();
         let offered = offers(
-            ready().map(|(place, c)| (place, config.servers[place].name.as_str(), &c.tools[..])),
+            ready().map(|(place, c)| {
+                (
+                    place,
+                    config.servers[place].name.as_str(),
+                    c.tools.iter().collect(),
+                )
+            }),
             config.servers.len() > 1,
             &resources,
         );

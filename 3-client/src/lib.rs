@@ -8,6 +8,8 @@ pub mod secret;
 pub mod catalog;
 pub mod chat;
 pub mod failure;
+pub mod fuzzy;
+pub mod markdown;
 pub mod untrusted;
 
 // The network: every message on record, HTTP, ordered progress, one connection, keeping it alive.
@@ -25,9 +27,11 @@ pub mod app;
 pub mod command;
 pub mod editor;
 pub mod event;
+pub mod store;
 
 // The screen: what is drawn, the terminal it is drawn on, and the loop that joins everything; and the
 // same client without a screen.
+mod hands;
 pub mod headless;
 pub mod runtime;
 pub mod terminal;

@@ -1,25 +1,23 @@
 //! Joins the parts: events from the terminal, the links and the turns go into the app; its commands
 //! are carried out; a frame is drawn when something changed, at most sixty times a second.
 
-use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event as TermEvent, EventStream};
-use crossterm::{
-    execute,
-    terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate},
-};
+use crossterm::execute;
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{self, AgentEvent, Decision};
-use crate::app::App;
+use crate::app::{App, Overlay};
 use crate::command::Command;
 use crate::config::Config;
 use crate::event::Event;
+use crate::hands::{self, Hands};
 use crate::link::Hub;
+use crate::store::{self, ChatImage, Store};
 use crate::terminal;
 use crate::ui::View;
 use crate::ui::theme::Theme;
@@ -29,63 +27,8 @@ use crate::wire::WireLog;
 const FRAME: Duration = Duration::from_micros(16_667);
 /// How often time is shown anew while something runs.
 const TICK: Duration = Duration::from_millis(500);
-
-struct TurnHandle {
-    decisions: mpsc::Sender<(u32, Decision)>,
-    cancel: CancellationToken,
-}
-
-/// What carries commands out.
-struct Hands {
-    hub: Hub,
-    events: mpsc::Sender<Event>,
-    turns: HashMap<u64, TurnHandle>,
-}
-
-impl Hands {
-    fn start(&mut self, chat: u64, turn: u64, ask: agent::Turn) {
-        // Turns that ended have dropped their receiver.
-        self.turns.retain(|_, handle| !handle.decisions.is_closed());
-        let (decisions, receiver) = mpsc::channel(8);
-        let cancel = CancellationToken::new();
-        self.turns.insert(
-            turn,
-            TurnHandle {
-                decisions,
-                cancel: cancel.clone(),
-            },
-        );
-        let (hub, out) = (self.hub.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let (events, mut received) = mpsc::channel::<AgentEvent>(64);
-            let forward = async {
-                while let Some(event) = received.recv().await {
-                    if out.send(Event::Agent { chat, turn, event }).await.is_err() {
-                        break;
-                    }
-                }
-            };
-            let run = async {
-                let events = events;
-                agent::run(&hub, ask, &events, receiver, &cancel).await;
-            };
-            tokio::join!(run, forward);
-        });
-    }
-
-    fn decide(&self, turn: u64, number: u32, decision: Decision) {
-        if let Some(handle) = self.turns.get(&turn) {
-            // Full only if a turn asked eight questions without reading an answer; then it is broken.
-            let _ = handle.decisions.try_send((number, decision));
-        }
-    }
-
-    fn stop(&mut self, turn: u64) {
-        if let Some(handle) = self.turns.remove(&turn) {
-            handle.cancel.cancel();
-        }
-    }
-}
+/// A crash loses at most this much.
+const SAVE: Duration = Duration::from_secs(1);
 
 /// Runs the chat until the person leaves.
 ///
@@ -94,36 +37,44 @@ impl Hands {
 pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     let began = Instant::now();
     let mut app = App::new(config);
-    let mut view = View::new(Theme::named(
-        config.theme,
-        std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
-    ));
+    app.set_run(&store::run_name());
+    let store = Store::find(&|name| std::env::var(name).ok());
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let mut view = View::new(Theme::named(config.theme, no_color));
     let (mut terminal, guard) = terminal::take(config.mouse)?;
+    // The first frame before anything slow: a person sees at once that the program is there.
+    draw(&mut terminal, &mut view, &app)?;
+
     let (events, mut inbox) = mpsc::channel::<Event>(256);
+    if let Some(store) = &store {
+        load(&mut app, store);
+    }
     let (link_events, mut links) = mpsc::channel(32);
     let stop = CancellationToken::new();
     let hub = Hub::new(config, &wire);
     let mut link_tasks = hub.start(&link_events, &stop);
-    let mut hands = Hands {
-        hub,
-        events,
-        turns: HashMap::new(),
-    };
+    let mut hands = Hands::new(hub, wire.clone(), store.clone(), events);
     let mut keys = EventStream::new();
     let mut signals = Signals::new()?;
+    let mut saving = tokio::task::JoinSet::new();
 
     let mut dirty = true;
-    let mut last_frame: Option<Instant> = None;
+    let mut last_frame = Instant::now();
     let mut tick = tokio::time::interval(TICK);
+    let mut save = tokio::time::interval(SAVE);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let outcome = loop {
-        if dirty && last_frame.is_none_or(|at| at.elapsed() >= FRAME) {
+    save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    'main: loop {
+        if dirty && last_frame.elapsed() >= FRAME {
             app.now = began.elapsed();
+            if matches!(app.overlay, Overlay::Wire) {
+                app.update(Event::Wire(wire.since(app.wire.newest())));
+            }
             draw(&mut terminal, &mut view, &app)?;
-            last_frame = Some(Instant::now());
+            last_frame = Instant::now();
             dirty = false;
         }
-        let next_frame = last_frame.map_or(Duration::ZERO, |at| FRAME.saturating_sub(at.elapsed()));
+        let next_frame = FRAME.saturating_sub(last_frame.elapsed());
         let event = tokio::select! {
             biased;
             key = keys.next() => match key {
@@ -133,52 +84,91 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
                 Some(Ok(TermEvent::Resize(..))) => Event::Resize,
                 Some(Ok(_)) => continue,
                 // The terminal is gone: nobody is left to talk to.
-                Some(Err(_)) | None => break Ok(()),
+                Some(Err(_)) | None => break,
             },
-            () = signals.recv() => break Ok(()),
+            () = signals.recv() => break,
             () = tokio::time::sleep(next_frame), if dirty => continue,
             Some((place, event)) = links.recv() => Event::Link(place, event),
             Some(event) = inbox.recv() => event,
+            () = wire.grown(), if matches!(app.overlay, Overlay::Wire) => Event::Tick,
             _ = tick.tick(), if app.is_busy() => Event::Tick,
+            _ = save.tick(), if app.has_unsaved() => {
+                save_in_background(&mut app, store.as_ref(), &mut saving);
+                continue;
+            }
         };
         app.now = began.elapsed();
         dirty = true;
         for command in app.update(event) {
-            match command {
-                Command::Start { chat, turn, ask } => hands.start(chat, turn, *ask),
-                Command::Decide {
-                    turn,
-                    number,
-                    decision,
-                } => hands.decide(turn, number, decision),
-                Command::Stop { turn } => hands.stop(turn),
-                Command::Reconnect => {
-                    for place in 0..app.servers.len() {
-                        if let Ok(link) = hands.hub.link(place) {
-                            link.reconnect();
+            match hands.carry_out(command, &app) {
+                Some(Command::Scroll(scroll)) => view.scroll(app.chat().id, scroll),
+                Some(Command::Editor(text)) => {
+                    // The reader of keys must be gone, or it takes the editor's.
+                    drop(keys);
+                    let written = guard.lend(|| hands::edit(&text))?;
+                    keys = EventStream::new();
+                    terminal.clear()?;
+                    match written {
+                        Ok(text) => app.update(Event::Edited(text)),
+                        Err(error) => {
+                            app.update(Event::Note(format!("the editor didn't work: {error}")))
                         }
-                    }
+                    };
                 }
-                Command::Scroll(scroll) => view.scroll(app.chat().id, scroll),
-                Command::Quit => {}
+                Some(Command::Quit) => break 'main,
+                Some(_) | None => {}
             }
         }
-        if app.quitting {
-            break Ok(());
-        }
-    };
-    drop(guard);
-    // Running turns are cancelled and connections closed, within a bound, so that the server knows.
-    for (_, handle) in hands.turns.drain() {
-        handle.cancel.cancel();
     }
+    drop(guard);
+    hands.let_go();
     stop.cancel();
     drop(links);
-    let _ = tokio::time::timeout(Duration::from_secs(3), async {
+    while saving.join_next().await.is_some() {}
+    save_in_background(&mut app, store.as_ref(), &mut saving);
+    // Connections are closed within a bound, so that the servers know.
+    let goodbye = async {
+        while saving.join_next().await.is_some() {}
         while link_tasks.join_next().await.is_some() {}
-    })
-    .await;
-    outcome
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(3), goodbye).await;
+    Ok(())
+}
+
+fn load(app: &mut App, store: &Store) {
+    app.saved = store.list();
+    match store.pins() {
+        Ok(pins) => app.pins = pins,
+        Err(error) => {
+            let text = format!(
+                "the pinned tool definitions can't be read ({error}): changes since the last session can't be seen. Delete the file to start anew."
+            );
+            app.update(Event::Note(text));
+        }
+    }
+}
+
+fn save_in_background(app: &mut App, store: Option<&Store>, saving: &mut tokio::task::JoinSet<()>) {
+    while saving.try_join_next().is_some() {}
+    // One at a time: two writers of one chat could finish in the wrong order.
+    let (Some(store), true) = (store.cloned(), saving.is_empty()) else {
+        return;
+    };
+    let behind = app
+        .chats
+        .iter_mut()
+        .filter_map(|c| std::mem::take(&mut c.unsaved).then_some(&*c));
+    let chats: Vec<ChatImage> = behind.filter_map(ChatImage::of).collect();
+    let pins = std::mem::take(&mut app.pins_unsaved).then(|| app.pins.clone());
+    saving.spawn_blocking(move || {
+        // A full disk must not end the chat; the next change tries again.
+        for chat in &chats {
+            let _ = store.save(chat);
+        }
+        if let Some(pins) = &pins {
+            let _ = store.save_pins(pins);
+        }
+    });
 }
 
 fn draw(terminal: &mut terminal::Terminal, view: &mut View, app: &App) -> io::Result<()> {

@@ -10,7 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use tokio::sync::Notify;
+
 use crate::secret::Secret;
+
+pub mod explain;
 
 /// Entries kept: about an hour of busy chatting. Older ones fall out at the front.
 const MAX_ENTRIES: usize = 8192;
@@ -74,6 +78,9 @@ pub struct Entry {
     pub kind: Kind,
     /// The method; a response carries its request's.
     pub method: Option<Arc<str>>,
+    /// The tool, prompt or URI that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The JSON-RPC id as text.
     pub id: Option<String>,
     /// The other half of a request/response pair.
@@ -104,11 +111,27 @@ fn as_opt_ms<S: serde::Serializer>(took: &Option<Duration>, s: S) -> Result<S::O
 #[derive(Deserialize)]
 struct Peek {
     method: Option<String>,
+    params: Option<PeekParams>,
     id: Option<Value>,
     error: Option<serde::de::IgnoredAny>,
 }
 
+/// What a request is about: a tool's or prompt's name, or a URI.
+#[derive(Deserialize)]
+struct PeekParams {
+    name: Option<Value>,
+    uri: Option<Value>,
+}
+
+impl PeekParams {
+    fn target(self) -> Option<String> {
+        let value = self.name.or(self.uri)?;
+        Some(crate::untrusted::label(value.as_str()?, 60))
+    }
+}
+
 struct Waiting {
+    target: Option<String>,
     seq: u64,
     at: Duration,
     method: Arc<str>,
@@ -127,6 +150,7 @@ struct Inner {
 #[derive(Clone)]
 pub struct WireLog {
     inner: Arc<Mutex<Inner>>,
+    grown: Arc<Notify>,
     began: Instant,
 }
 
@@ -134,6 +158,7 @@ impl Default for WireLog {
     fn default() -> Self {
         Self {
             inner: Arc::default(),
+            grown: Arc::default(),
             began: Instant::now(),
         }
     }
@@ -175,21 +200,21 @@ impl WireLog {
         let seq = inner.next + 1;
         inner.next = seq;
 
-        let (kind, method, id) = match peek {
-            None => (Kind::Http, None, None),
+        let (kind, method, id, mut target) = match peek {
+            None => (Kind::Http, None, None, None),
             Some(Peek {
                 method: Some(method),
                 id,
+                params,
                 ..
-            }) => (
-                if id.is_some() {
+            }) => {
+                let kind = if id.is_some() {
                     Kind::Request
                 } else {
                     Kind::Notification
-                },
-                Some(method),
-                id,
-            ),
+                };
+                (kind, Some(method), id, params.and_then(PeekParams::target))
+            }
             Some(Peek { id, error, .. }) => (
                 if error.is_some() {
                     Kind::Error
@@ -198,6 +223,7 @@ impl WireLog {
                 },
                 None,
                 id,
+                None,
             ),
         };
         let mut method: Option<Arc<str>> = method.map(Arc::from);
@@ -213,6 +239,7 @@ impl WireLog {
                         inner.waiting.clear();
                     }
                     let waiting = Waiting {
+                        target: target.clone(),
                         seq,
                         at,
                         method: method.clone().unwrap_or_else(|| "?".into()),
@@ -232,6 +259,7 @@ impl WireLog {
                         pair = Some(waiting.seq);
                         took = Some(at.saturating_sub(waiting.at));
                         method = Some(waiting.method);
+                        target = waiting.target;
                     }
                 }
                 Kind::Notification | Kind::Http => {}
@@ -251,6 +279,7 @@ impl WireLog {
             direction,
             kind,
             method,
+            target,
             id,
             pair,
             took,
@@ -258,6 +287,13 @@ impl WireLog {
             body: text,
             http,
         });
+        drop(inner);
+        self.grown.notify_one();
+    }
+
+    /// Resolves when something was filed since the last time.
+    pub async fn grown(&self) {
+        self.grown.notified().await;
     }
 
     /// Everything newer than `seq`, oldest first.

@@ -46,13 +46,8 @@ pub struct Running {
 impl App {
     /// Puts the person's message up and starts the turn.
     pub(super) fn say(&mut self, chat: usize, text: String) -> Vec<Command> {
-        self.push(
-            chat,
-            Body::User {
-                text,
-                attached: Vec::new(),
-            },
-        );
+        let attached = std::mem::take(&mut self.chats[chat].attached);
+        self.push(chat, Body::User { text, attached });
         self.start(chat)
     }
 
@@ -84,7 +79,15 @@ impl App {
             .enumerate()
             .filter(|(_, s)| s.connection == Connection::Ready);
         let offered = offers(
-            ready.map(|(place, s)| (place, s.name.as_str(), &s.catalog.tools[..])),
+            ready.map(|(place, s)| {
+                // A tool whose definition changed is no tool of this model until a person says so.
+                let tools = s
+                    .catalog
+                    .tools
+                    .iter()
+                    .filter(|t| !s.held.iter().any(|h| h.tool == t.name));
+                (place, s.name.as_str(), tools.collect())
+            }),
             self.servers.len() > 1,
             &resources,
         );
@@ -176,9 +179,11 @@ impl App {
             return Vec::new();
         };
         let now = self.now;
-        let Some(running) = self.chats[chat].running.as_mut().filter(|r| r.turn == turn) else {
+        let state = &mut self.chats[chat];
+        let Some(running) = state.running.as_mut().filter(|r| r.turn == turn) else {
             return Vec::new();
         };
+        state.unsaved = true;
         match event {
             AgentEvent::Asking => {
                 (running.asked, running.first_token, running.answer) = (now, None, None);
@@ -446,13 +451,21 @@ impl App {
             KeyCode::Char('y') => Some(self.decide(Decision::Call, false)),
             KeyCode::Char('a') => Some(self.decide(Decision::Call, true)),
             KeyCode::Char('n') => Some(self.decide(Decision::Refuse, false)),
+            KeyCode::Char('e') => {
+                let form = form::Form::for_arguments(
+                    &pending.wanted.call.name,
+                    &pending.wanted.call.arguments,
+                );
+                self.overlay = Overlay::Fill(form);
+                Some(Vec::new())
+            }
             // Anything else that would type goes nowhere, so that a slip can't approve.
             KeyCode::Char(_) | KeyCode::Enter => Some(Vec::new()),
             _ => None,
         }
     }
 
-    fn decide(&mut self, decision: Decision, always: bool) -> Vec<Command> {
+    pub(super) fn decide(&mut self, decision: Decision, always: bool) -> Vec<Command> {
         let chat = self.current;
         let Some(pending) = self.chats[chat].pending.take() else {
             return Vec::new();

@@ -138,10 +138,16 @@ pub fn state(app: &App, area: Rect, buffer: &mut Buffer, theme: &Theme) {
                 theme.warn,
             ));
         }
-    } else {
+    } else if chat.attached.is_empty() {
         spans.push(Span::styled(
-            " Enter sends · Alt-Enter new line · ? keys",
+            " Enter sends · / commands · @ attach · F2 wire · ? keys",
             theme.dim,
+        ));
+    }
+    for attachment in &chat.attached {
+        spans.push(Span::styled(
+            format!(" @{}", clip(&clean(&attachment.uri), 30)),
+            theme.user,
         ));
     }
     Line::from(spans).render(area, buffer);
@@ -149,7 +155,11 @@ pub fn state(app: &App, area: Rect, buffer: &mut Buffer, theme: &Theme) {
 
 /// The input's lines and where the cursor is in them, folded at `width` by characters, so that a
 /// wide character puts the cursor where the terminal draws it.
-fn input_lines(text: &str, cursor: usize, width: usize) -> (Vec<String>, (usize, usize)) {
+pub(super) fn input_lines(
+    text: &str,
+    cursor: usize,
+    width: usize,
+) -> (Vec<String>, (usize, usize)) {
     let mut lines = vec![String::new()];
     let mut used = 0;
     let mut place = (0, 0);

@@ -2,53 +2,92 @@
 
 use ratatui::text::{Line, Span};
 
+use super::rich::Stream;
 use super::theme::Theme;
 use super::wrap::{Wrapper, clip};
 use crate::app::conversation::{
     Answer, Body, CallCard, CallState, Closing, Ended, Entry, Trouble, TroubleKind,
 };
-use crate::failure::seconds;
 use crate::untrusted::{clean, clean_line};
 
 /// Lines of a tool's result that are shown before it is unfolded.
 const PREVIEW_LINES: usize = 4;
 
-/// What is kept between two layouts of a growing answer.
+/// An entry laid out: what stands before the model's text, the text, and what stands after it. The
+/// text is kept apart because it grows, and what is stable in it is laid out once.
 #[derive(Default)]
-pub struct Stream {}
+pub struct Layout {
+    head: Vec<Line<'static>>,
+    text: Stream,
+    text_len: usize,
+    tail: Vec<Line<'static>>,
+}
 
-/// Lays an entry out.
-pub fn lines(
-    entry: &Entry,
-    width: u16,
-    theme: &Theme,
-    stream: &mut Stream,
-    out: &mut Vec<Line<'static>>,
-) {
-    out.clear();
-    match &entry.body {
-        Body::User { text, attached } => {
-            let bar = || vec![Span::styled("▌ ", theme.user)];
-            let mut wrapper = Wrapper::new(width, bar(), bar());
-            wrapper.push(&clean(text), theme.user);
-            out.extend(wrapper.finish());
-            for attachment in attached {
-                let text = format!(
-                    "▌ @{} ({} bytes)",
-                    clean_line(&attachment.uri),
-                    attachment.text.len()
-                );
-                out.push(Line::styled(clip(&text, width.into()), theme.dim));
+impl Layout {
+    /// Lays the entry out anew, as far as it changed.
+    pub fn update(&mut self, entry: &Entry, width: u16, theme: &Theme) {
+        let Self {
+            head,
+            text,
+            text_len,
+            tail,
+        } = self;
+        head.clear();
+        tail.clear();
+        *text_len = 0;
+        match &entry.body {
+            Body::User { text, attached } => {
+                let bar = || vec![Span::styled("▌ ", theme.user)];
+                let mut wrapper = Wrapper::new(width, bar(), bar());
+                wrapper.push(&clean(text), theme.user);
+                head.extend(wrapper.finish());
+                for attachment in attached {
+                    let text = format!(
+                        "▌ @{} ({} bytes)",
+                        clean_line(&attachment.uri),
+                        attachment.text.len()
+                    );
+                    head.push(Line::styled(clip(&text, width.into()), theme.dim));
+                }
             }
+            Body::Answer(answer) => {
+                thinking(answer, width, theme, head);
+                if !answer.text.is_empty() {
+                    *text_len = text.lines(&answer.text, width, theme).len();
+                }
+                ending(answer, width, theme, tail);
+            }
+            Body::Call(card) => call(card, width, theme, head),
+            Body::Trouble(trouble) => self::trouble(trouble, width, theme, head),
+            Body::Note(text) => push(head, "· ", &clean(text), theme.dim, width),
         }
-        Body::Answer(answer) => self::answer(answer, width, theme, stream, out),
-        Body::Call(card) => call(card, width, theme, out),
-        Body::Trouble(trouble) => self::trouble(trouble, width, theme, out),
-        Body::Note(text) => push(out, "· ", &clean(text), theme.dim, width),
+        // An answer that is only a call shows nothing here; the call is an entry of its own.
+        if head.len() + *text_len + tail.len() > 0 {
+            tail.push(Line::default());
+        }
     }
-    // An answer that is only a call shows nothing here; the call is an entry of its own.
-    if !out.is_empty() {
-        out.push(Line::default());
+
+    /// How many lines there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.head.len() + self.text_len + self.tail.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One line.
+    #[must_use]
+    pub fn get(&self, line: usize) -> Option<&Line<'static>> {
+        let text = line.checked_sub(self.head.len());
+        match text {
+            None => self.head.get(line),
+            Some(at) if at < self.text_len => self.text.shown().get(at),
+            Some(at) => self.tail.get(at - self.text_len),
+        }
     }
 }
 
@@ -69,46 +108,39 @@ fn push(
     out.extend(wrapper.finish());
 }
 
-fn answer(
-    answer: &Answer,
-    width: u16,
-    theme: &Theme,
-    _stream: &mut Stream,
-    out: &mut Vec<Line<'static>>,
-) {
-    if !answer.thinking.is_empty() {
-        if answer.unfolded {
-            push(
-                out,
-                "┆ ",
-                &clean(answer.thinking.trim_end()),
-                theme.thinking,
-                width,
-            );
-        } else {
-            let lines = answer.thinking.trim_end().lines().count();
-            let last = answer
-                .thinking
-                .trim_end()
-                .lines()
-                .last()
-                .unwrap_or_default();
-            let text = if answer.ended.is_none() && answer.text.is_empty() {
-                format!("┆ {}", clean_line(last))
-            } else {
-                format!("┆ thought for {lines} lines · Ctrl-T shows them")
-            };
-            out.push(Line::styled(clip(&text, width.into()), theme.thinking));
-        }
+fn thinking(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
+    let thought = answer.thinking.trim_end();
+    if thought.is_empty() {
+        return;
     }
-    if !answer.text.is_empty() {
-        let mut wrapper = Wrapper::new(width, Vec::new(), Vec::new());
-        wrapper.push(&clean(answer.text.trim_end_matches('\n')), theme.text);
-        out.extend(wrapper.finish());
+    if answer.unfolded {
+        push(out, "┆ ", &clean(thought), theme.thinking, width);
+        return;
     }
+    let text = if answer.ended.is_none() && answer.text.is_empty() {
+        format!(
+            "┆ {}",
+            clean_line(thought.lines().last().unwrap_or_default())
+        )
+    } else {
+        format!(
+            "┆ thought for {} lines · Ctrl-T shows them",
+            thought.lines().count()
+        )
+    };
+    out.push(Line::styled(clip(&text, width.into()), theme.thinking));
+}
+
+fn ending(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
     match &answer.ended {
         None => {}
-        Some(Ended::Cut(why)) => push(out, "✂ ", &format!("cut here: {why}"), theme.warn, width),
+        Some(Ended::Cut(why)) => push(
+            out,
+            "✂ ",
+            &format!("cut here: {}", clean_line(why)),
+            theme.warn,
+            width,
+        ),
         Some(Ended::Whole(closing)) => {
             if answer.calls.is_empty() {
                 push(out, "— ", &closing_line(closing), theme.dim, width);
@@ -234,10 +266,4 @@ fn trouble(trouble: &Trouble, width: u16, theme: &Theme, out: &mut Vec<Line<'sta
     if let Some(advice) = &trouble.advice {
         push(out, "  ", &clean(advice), theme.text, width);
     }
-}
-
-/// A countdown as it is shown.
-#[must_use]
-pub fn countdown(left: std::time::Duration) -> String {
-    seconds(left)
 }

@@ -14,8 +14,11 @@ use crate::untrusted::{cell_is_hostile, clean_line};
 pub mod bars;
 pub mod dialog;
 pub mod entry;
+pub mod panes;
+pub mod rich;
 pub mod theme;
 pub mod transcript;
+pub mod wire;
 pub mod wrap;
 
 use theme::Theme;
@@ -98,13 +101,30 @@ impl View {
             };
             dialog::approval(app, pending, place, buffer, &theme);
         }
-        match app.overlay {
+        let mut place = Some(cursor);
+        match &app.overlay {
             Overlay::None => {}
-            Overlay::Help => dialog::help(body, buffer, &theme),
+            Overlay::Help => {
+                dialog::help(body, buffer, &theme);
+                place = None;
+            }
+            Overlay::Wire => {
+                wire::pane(&app.wire, rows(1, area.height - 1), buffer, &theme);
+                place = None;
+            }
+            Overlay::Pick(picker) => {
+                panes::picker(app, picker, body, buffer, &theme);
+                place = None;
+            }
+            Overlay::Fill(form) => place = panes::form(form, body, buffer, &theme),
+            Overlay::Read(text) => {
+                panes::text(text, body, buffer, &theme);
+                place = None;
+            }
         }
         disarm(buffer);
-        if app.overlay == Overlay::None {
-            frame.set_cursor_position(cursor);
+        if let Some(place) = place {
+            frame.set_cursor_position(place);
         }
     }
 }

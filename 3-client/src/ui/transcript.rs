@@ -18,8 +18,7 @@ const MAX_CACHED: usize = 256;
 struct Drawn {
     rev: u32,
     width: u16,
-    lines: Vec<Line<'static>>,
-    stream: entry::Stream,
+    layout: entry::Layout,
 }
 
 /// Where the view stands.
@@ -62,34 +61,26 @@ impl Transcript {
         self.anchor == Anchor::Bottom
     }
 
-    fn lines(&mut self, entry: &Entry, width: u16, theme: &Theme) -> &[Line<'static>] {
-        let known = self
-            .drawn
-            .get(&entry.id)
-            .is_some_and(|d| d.rev == entry.rev && d.width == width);
-        if !known {
-            self.laid_out += 1;
-            if self.drawn.len() >= MAX_CACHED {
-                // Everything visible is laid out again at once; that is cheaper than keeping order.
-                self.drawn.clear();
-            }
-            let drawn = self.drawn.entry(entry.id).or_insert_with(|| Drawn {
-                rev: entry.rev,
-                width,
-                lines: Vec::new(),
-                stream: entry::Stream::default(),
-            });
-            if drawn.width != width {
-                drawn.stream = entry::Stream::default();
-            }
-            (drawn.rev, drawn.width) = (entry.rev, width);
-            entry::lines(entry, width, theme, &mut drawn.stream, &mut drawn.lines);
+    fn layout(&mut self, entry: &Entry, width: u16, theme: &Theme) -> &entry::Layout {
+        if self.drawn.len() >= MAX_CACHED && !self.drawn.contains_key(&entry.id) {
+            // What is visible is laid out again at once; that is cheaper than keeping order.
+            self.drawn.clear();
         }
-        self.drawn.get(&entry.id).map_or(&[], |d| &d.lines)
+        let drawn = self.drawn.entry(entry.id).or_insert_with(|| Drawn {
+            rev: entry.rev.wrapping_sub(1),
+            width,
+            layout: entry::Layout::default(),
+        });
+        if drawn.rev != entry.rev || drawn.width != width {
+            self.laid_out += 1;
+            (drawn.rev, drawn.width) = (entry.rev, width);
+            drawn.layout.update(entry, width, theme);
+        }
+        &drawn.layout
     }
 
     fn height(&mut self, entry: &Entry, width: u16, theme: &Theme) -> usize {
-        self.lines(entry, width, theme).len()
+        self.layout(entry, width, theme).len()
     }
 
     /// Moves a position by lines. Positions are (entry's place, line in it).
@@ -206,8 +197,8 @@ impl Transcript {
         let (mut place, mut line) = top;
         let mut y = area.y;
         while y < area.bottom() && place < entries.len() {
-            let lines = self.lines(&entries[place], area.width, theme);
-            while let Some(text) = lines.get(line).filter(|_| y < area.bottom()) {
+            let layout = self.layout(&entries[place], area.width, theme);
+            while let Some(text) = layout.get(line).filter(|_| y < area.bottom()) {
                 text.render(
                     Rect {
                         y,
