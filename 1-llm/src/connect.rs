@@ -8,8 +8,8 @@ use std::{
 use tokio::sync::Mutex;
 
 use crate::{
-    ChatEvent, ChatRequest, ChatStream, Gate, Health, Model, Ollama, Provider, ProviderError,
-    Settings, Tutor, error::ErrorKind, ollama::Host, settings::Choice, tutor,
+    ChatEvent, ChatRequest, ChatStream, Gate, Health, Model, Ollama, OpenAi, Provider,
+    ProviderError, Settings, Tutor, error::ErrorKind, ollama::Host, settings::Choice, tutor,
 };
 
 /// Whether Ollama answers is asked again after this long: soon enough for somebody who has just
@@ -39,7 +39,7 @@ pub fn connect(
         .map_err(|refused| invalid(refused.to_string()))?;
     let key = |name: &str| env(name).filter(|key| !key.trim().is_empty());
     let ollama = || {
-        let host = Host::find(settings.base_url.as_deref(), env("OLLAMA_HOST")).map_err(invalid)?;
+        let host = Host::find(settings.base_url.as_deref(), "OLLAMA_HOST", env).map_err(invalid)?;
         if let Some(warning) = &host.warning {
             tracing::warn!(source = host.source, "{warning}");
         }
@@ -50,9 +50,20 @@ pub fn connect(
         Choice::Ollama => Arc::new(ollama()?),
         Choice::Tutor => Arc::new(Tutor::new()),
         Choice::Openai => {
-            return Err(invalid(
-                "provider: openai isn't built yet; use auto, ollama or tutor".to_owned(),
-            ));
+            let variable = "OPENAI_BASE_URL";
+            let host = Host::find(settings.base_url.as_deref(), variable, env).map_err(invalid)?;
+            if host.source == "the default" {
+                return Err(invalid(
+                    "provider openai needs an address: set base_url or OPENAI_BASE_URL, such as \
+                     http://127.0.0.1:8000/v1"
+                        .to_owned(),
+                ));
+            }
+            Arc::new(OpenAi::new(
+                host,
+                settings,
+                key("OPENAI_API_KEY").as_deref(),
+            )?)
         }
     };
     Ok(Arc::new(Gate::new(provider, settings)))

@@ -8,6 +8,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
@@ -288,6 +289,22 @@ impl Failure {
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
         Self::Error(error)
+    }
+}
+
+/// What an error's body says: `{"error":"…"}`, `{"error":{"message":"…"}}` or `{"message":"…"}`,
+/// or whatever a proxy put in its place; one line, cut short.
+pub(crate) fn said(body: &[u8]) -> String {
+    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
+    let error = parsed.get("error").unwrap_or(&parsed);
+    let text = error
+        .get("message")
+        .or(error.get("detail"))
+        .unwrap_or(error);
+    match text {
+        Value::String(text) => excerpt(text.as_bytes(), 500),
+        Value::Null => excerpt(body, 500),
+        other => excerpt(other.to_string().as_bytes(), 500),
     }
 }
 

@@ -26,8 +26,12 @@ mod lines;
 mod retry;
 // Ollama, over its native API.
 pub mod ollama;
+// Any server with an OpenAI-compatible `/v1`: llama.cpp, vLLM, LM Studio, a cluster.
+pub mod openai;
 // What speaks when there is no model: an honest search over the pages.
 pub mod tutor;
+// What stands between here and a first answer.
+pub mod doctor;
 // The learning path's own pages, embedded.
 pub mod pages;
 
@@ -36,6 +40,7 @@ pub use connect::connect;
 pub use error::{ErrorKind, ProviderError};
 pub use gate::Gate;
 pub use ollama::Ollama;
+pub use openai::OpenAi;
 pub use provider::{ChatStream, Health, Model, Provider};
 pub use settings::{Settings, SettingsError};
 pub use tutor::Tutor;

@@ -370,7 +370,7 @@ async fn an_option_of_the_wrong_type_is_an_invalid_request() {
 async fn nothing_listening_says_how_to_start_it_and_where_it_was_sought() {
     let fake = FakeOllama::start(Mode::Normal).await;
     let url = fake.url.clone();
-    let host = Host::find(None, Some(url.clone())).unwrap();
+    let host = Host::find(None, "OLLAMA_HOST", &|_| Some(url.clone())).unwrap();
     drop(fake);
     tokio::task::yield_now().await;
     let error = loop {

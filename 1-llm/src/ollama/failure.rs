@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     error::{ErrorKind, ProviderError, excerpt},
-    http::{Failure, Http},
+    http::{Failure, Http, said},
 };
 
 /// What a busy engine is given when it names no time of its own.
@@ -22,7 +22,7 @@ pub(crate) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> Pro
             body,
         } => (status.as_u16(), retry_after, body),
     };
-    let said = message_of(&body);
+    let said = said(&body);
     let internal = format!("{} answered {status}: {said}", http.host.shown());
     let error = |kind, public: String| ProviderError::new(kind, public, &internal);
     let lower = said.to_ascii_lowercase();
@@ -112,19 +112,8 @@ fn context_full() -> String {
         .to_owned()
 }
 
-/// The engine's message: `{"error":"…"}`, or whatever a proxy put in its place, cut short.
-fn message_of(body: &[u8]) -> String {
-    match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(object)) => match object.get("error") {
-            Some(Value::String(text)) => excerpt(text.as_bytes(), 500),
-            Some(other) => excerpt(other.to_string().as_bytes(), 500),
-            None => excerpt(body, 500),
-        },
-        _ => excerpt(body, 500),
-    }
-}
-
-fn shown_name(name: &str) -> String {
+/// A name as it may stand in a message.
+pub(crate) fn shown_name(name: &str) -> String {
     format!("\"{}\"", excerpt(name.as_bytes(), 80))
 }
 

@@ -18,14 +18,19 @@ pub struct Host {
 }
 
 impl Host {
-    /// Takes the configured address, else `OLLAMA_HOST`, else Ollama's default.
+    /// Takes the configured address, else the one in the variable of that name, else Ollama's
+    /// default.
     ///
     /// # Errors
     /// When the address isn't one; the message names which of the two it was.
-    pub fn find(configured: Option<&str>, env: Option<String>) -> Result<Self, String> {
-        let (raw, source) = match (configured, env) {
+    pub fn find(
+        configured: Option<&str>,
+        variable: &'static str,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
+        let (raw, source) = match (configured, env(variable)) {
             (Some(url), _) => (url.to_owned(), "base_url"),
-            (None, Some(host)) if !host.trim().is_empty() => (host, "OLLAMA_HOST"),
+            (None, Some(host)) if !host.trim().is_empty() => (host, variable),
             (None, _) => (String::new(), "the default"),
         };
         let host = Self::parse(&raw).map_err(|problem| format!("{source} {problem}"))?;
@@ -53,7 +58,7 @@ impl Host {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.contains('@') {
             return Err(
-                "holds a user name or a password; put the key into OLLAMA_API_KEY instead"
+                "holds a user name or a password; put the key into OLLAMA_API_KEY (or OPENAI_API_KEY) instead"
                     .to_owned(),
             );
         }
@@ -225,18 +230,14 @@ mod tests {
 
     #[test]
     fn the_configuration_wins_over_the_environment_and_an_empty_variable_is_none() {
-        let env = || Some("1.1.1.1".to_owned());
-        assert_eq!(
-            Host::find(Some("2.2.2.2"), env()).unwrap().source,
-            "base_url"
-        );
-        assert_eq!(Host::find(None, env()).unwrap().source, "OLLAMA_HOST");
-        assert_eq!(
-            Host::find(None, Some("  ".to_owned())).unwrap().source,
-            "the default"
-        );
+        let find = |configured: Option<&str>, value: &'static str| {
+            Host::find(configured, "OLLAMA_HOST", &|_| Some(value.to_owned()))
+        };
+        assert_eq!(find(Some("2.2.2.2"), "1.1.1.1").unwrap().source, "base_url");
+        assert_eq!(find(None, "1.1.1.1").unwrap().source, "OLLAMA_HOST");
+        assert_eq!(find(None, "  ").unwrap().source, "the default");
         assert!(
-            Host::find(None, Some("ftp://x".to_owned()))
+            find(None, "ftp://x")
                 .unwrap_err()
                 .starts_with("OLLAMA_HOST ")
         );

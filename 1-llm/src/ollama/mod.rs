@@ -8,7 +8,9 @@ mod host;
 mod wire;
 // Lines out of bytes that may be cut anywhere.
 pub mod ndjson;
-// One chat, line by line.
+// What a line says.
+pub mod decode;
+// One chat, from the request to the last line.
 mod stream;
 // How full the context is, before Ollama cuts it silently.
 mod context;
@@ -22,6 +24,9 @@ use reqwest::Method;
 pub use host::Host;
 pub use manage::{Embeddings, Loaded, PullProgress, Shown};
 pub use wire::Details;
+
+pub(crate) use failure::shown_name;
+pub(crate) use wire::fresh_call_id;
 
 use crate::{
     ChatRequest, ChatStream, Health, Model, Provider, ProviderError, Settings,
@@ -71,7 +76,7 @@ impl Ollama {
     }
 
     /// The model for a chat that names none.
-    async fn default_model(&self) -> Result<String, ProviderError> {
+    pub(crate) async fn default_model(&self) -> Result<String, ProviderError> {
         if let Some(name) = &self.default_model {
             return Ok(name.clone());
         }

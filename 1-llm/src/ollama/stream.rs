@@ -9,11 +9,11 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     context,
+    decode::{Decoder, LineError},
     failure::{explain, line_error},
     manage::Loaded,
-    wire::{ChatLine, LineMessage},
 };
-use crate::{ChatEvent, ChatStream, ToolCall, answer::Answer, http::Http, lines::BodyLines, retry};
+use crate::{ChatEvent, ChatStream, http::Http, lines::BodyLines, retry};
 
 /// A loaded model that is free answers sooner than this; later it is worth asking why it doesn't.
 const LOADING_AFTER: Duration = Duration::from_millis(300);
@@ -53,35 +53,26 @@ pub(crate) fn chat(http: Http, model: String, body: Bytes, estimated: u64) -> Ch
         };
         // `application/x-ndjson` from Ollama; `application/json` when a proxy has put it together.
         let mut lines = BodyLines::new(&http, response, first_byte_by, &["json"])?;
-        let mut answer = Answer::new("ollama", model, started);
+        let mut decoder = Decoder::new(&model, started);
         while let Some(line) = lines.next().await? {
-            let mut line: ChatLine<'_> = serde_json::from_slice(&line)
-                .map_err(|error| http.not_understood(&line, &error))?;
-            if let Some(error) = &line.error {
-                Err(line_error(&http, error, &answer.model))?;
-            }
-            // The last line may carry text and tool calls too, so the message is read before
-            // `done` is looked at.
-            let LineMessage { thinking, content, tool_calls } = line.message();
-            let calls = tool_calls.into_iter().flatten().map(ToolCall::from).collect();
-            for event in answer.take(thinking.0, content.0, calls)? {
-                yield event;
-            }
-            if line.done {
-                lines.end().await;
-                let loaded = aside(&http, &answer.model).await.flatten();
-                let done_reason = line.done_reason.0.clone().into_owned();
-                let mut completion = answer.finish(done_reason, line.usage(), line.timings());
-                if !line.model.0.is_empty() {
-                    completion.model = line.model.0.into_owned();
+            let events = decoder.line(&line).map_err(|error| match error {
+                LineError::NotUnderstood(why) => http.not_understood(&line, &why),
+                LineError::Engine(said) => line_error(&http, &said, &model),
+                LineError::TooMuch(error) => error,
+            })?;
+            for event in events {
+                if let ChatEvent::Done(mut completion) = event {
+                    lines.end().await;
+                    let loaded = aside(&http, &model).await.flatten();
+                    context::report(&mut completion, loaded.map_or(0, |loaded| loaded.context_length), estimated);
+                    yield ChatEvent::Done(completion);
+                    return;
                 }
-                context::report(&mut completion, loaded.map_or(0, |loaded| loaded.context_length), estimated);
-                yield ChatEvent::Done(Box::new(completion));
-                return;
+                yield event;
             }
         }
         // The end of the body isn't the end of an answer: only `done` is.
-        Err(answer.cut("Ollama"))?;
+        Err(decoder.cut())?;
     })
 }
 

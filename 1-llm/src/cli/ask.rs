@@ -1,0 +1,171 @@
+//! `mcp-llm ask "…"`
+
+use std::{io::Read, process::ExitCode, time::Duration};
+
+use futures_util::StreamExt;
+use mcp_llm::{
+    ChatEvent, ChatRequest, Completion, ErrorKind, Message, ProviderError, Role, chat::Think,
+    connect,
+};
+
+use super::{Common, Stop, out::Out, variable};
+
+/// A question on standard input is read up to here.
+const QUESTION_MOST: u64 = 4 << 20;
+
+#[derive(clap::Args)]
+pub(super) struct Ask {
+    /// The question; `-` reads it from standard input.
+    question: String,
+    /// Which model; else the first that can chat.
+    #[arg(long, short, env = "MCP_LLM__DEFAULT_MODEL")]
+    model: Option<String>,
+    /// Think first: on, off, low, medium, high or max. The thinking goes to standard error.
+    #[arg(long, num_args = 0..=1, default_missing_value = "on", require_equals = true, value_name = "HOW")]
+    think: Option<String>,
+    /// Instructions that frame the answer.
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// Print, at the end, who spoke, the time to the first token, and tokens per second.
+    #[arg(long)]
+    stats: bool,
+}
+
+impl Ask {
+    pub(super) async fn run(self, common: &Common, out: &mut Out) -> Result<ExitCode, Stop> {
+        let stats = self.stats;
+        let request = self.request()?;
+        let provider = connect(&common.settings(), &variable)?;
+        let mut answer = provider.chat(request).await?;
+        let mut ends_in_newline = true;
+        loop {
+            let event = tokio::select! {
+                event = answer.next() => event,
+                // Dropping the answer tells the engine to stop.
+                _ = tokio::signal::ctrl_c() => {
+                    drop(answer);
+                    out.note("\nStopped.");
+                    return Ok(ExitCode::from(130));
+                }
+            };
+            match event {
+                Some(Ok(ChatEvent::Queued { place })) => {
+                    out.note(&format!("Waiting: number {place} in the queue."));
+                }
+                Some(Ok(ChatEvent::Loading)) => out.note("Loading the model…"),
+                Some(Ok(ChatEvent::Thinking(text))) => out.thinking(&text),
+                Some(Ok(ChatEvent::Content(text))) => {
+                    ends_in_newline = text.ends_with('\n');
+                    out.text(&text)?;
+                }
+                // None are offered here, so none should come.
+                Some(Ok(ChatEvent::ToolCalls(calls))) => {
+                    let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+                    out.warning(&format!(
+                        "the model asked for tools that weren't offered: {}",
+                        names.join(", ")
+                    ));
+                }
+                Some(Ok(ChatEvent::Done(done))) => {
+                    if !ends_in_newline {
+                        out.line("")?;
+                    }
+                    for warning in &done.warnings {
+                        out.warning(warning);
+                    }
+                    if stats {
+                        out.note(&told(&done));
+                    }
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Some(Err(error)) => {
+                    if !ends_in_newline {
+                        out.line("")?;
+                    }
+                    return Err(error.into());
+                }
+                None => {
+                    let cut = ProviderError::new(
+                        ErrorKind::Truncated,
+                        "The answer just stopped.",
+                        "no Done event",
+                    );
+                    return Err(cut.into());
+                }
+            }
+        }
+    }
+
+    fn request(self) -> Result<ChatRequest, Stop> {
+        let question = if self.question == "-" {
+            let mut text = String::new();
+            std::io::stdin()
+                .take(QUESTION_MOST)
+                .read_to_string(&mut text)?;
+            text
+        } else {
+            self.question
+        };
+        let think = self.think.map(|how| match how.as_str() {
+            "on" | "true" => Think::Switch(true),
+            "off" | "false" => Think::Switch(false),
+            _ => Think::Level(how),
+        });
+        let system = self.system.map(|text| Message::new(Role::System, text));
+        let messages = system
+            .into_iter()
+            .chain([Message::user(question)])
+            .collect();
+        Ok(ChatRequest {
+            model: self.model,
+            messages,
+            think,
+            ..ChatRequest::default()
+        })
+    }
+}
+
+/// The statistics, as one line.
+fn told(done: &Completion) -> String {
+    let mut parts = vec![format!("{} via {}", done.model, done.provider)];
+    parts.push(format!(
+        "first token after {}",
+        seconds(done.timings.first_token)
+    ));
+    if let Some(rate) = tokens_per_second(done) {
+        parts.push(format!("{rate:.1} tokens/s"));
+    }
+    if done.usage.completion_tokens > 0 {
+        parts.push(format!(
+            "{} tokens in, {} out",
+            done.usage.prompt_tokens, done.usage.completion_tokens
+        ));
+    }
+    if done.timings.load >= Duration::from_millis(100) {
+        parts.push(format!("{} to load the model", seconds(done.timings.load)));
+    }
+    if let Some(context) = done.context {
+        parts.push(format!("context {} of {}", context.used, context.size));
+    }
+    parts.join(" · ")
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a rate with one digit after the point"
+)]
+fn tokens_per_second(done: &Completion) -> Option<f64> {
+    let (tokens, time) = (
+        done.usage.completion_tokens,
+        done.timings.answer.as_secs_f64(),
+    );
+    (tokens > 0 && time > 0.0).then(|| tokens as f64 / time)
+}
+
+fn seconds(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.1} s", time.as_secs_f64())
+    }
+}

@@ -1,0 +1,99 @@
+//! The doctor's states, as a person sees them.
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
+#[path = "../../tests/support/fake_ollama/mod.rs"]
+mod fake_ollama;
+
+use fake_ollama::{FakeModel, FakeOllama, Mode, Options};
+use insta::assert_snapshot;
+use mcp_llm::{
+    Ollama, Settings,
+    doctor::{State, examine},
+    ollama::Host,
+};
+
+const PLENTY: Option<u64> = Some(16_000_000_000);
+
+async fn examined(url: &str, memory: Option<u64>) -> (State, String) {
+    let host = Host::find(None, "OLLAMA_HOST", &|_| Some(url.to_owned())).unwrap();
+    let ollama = Ollama::new(host, &Settings::default(), None).unwrap();
+    let report = examine(&ollama, memory).await;
+    // The port is another one each time.
+    (
+        report.state,
+        report.to_string().replace(url, "http://127.0.0.1:11434"),
+    )
+}
+
+async fn with(models: Vec<FakeModel>) -> FakeOllama {
+    FakeOllama::with(Options {
+        models,
+        ..Options::default()
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn no_ollama() {
+    let (state, shown) = examined("http://127.0.0.1:9", PLENTY).await;
+    assert_eq!(state, State::NoOllama);
+    assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn something_that_is_not_ollama() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let page =
+        axum::Router::new().fallback(|| async { axum::response::Html("<h1>It works!</h1>") });
+    tokio::spawn(async move { axum::serve(listener, page).await });
+    let (state, shown) = examined(&url, PLENTY).await;
+    assert_eq!(state, State::NoOllama);
+    assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn no_model() {
+    let fake = with(vec![FakeModel::new("all-minilm", &["embedding"])]).await;
+    let (state, shown) = examined(&fake.url, PLENTY).await;
+    assert_eq!(state, State::NoModel);
+    assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn a_model_without_tools() {
+    let fake = with(vec![FakeModel::new("tinyllama", &["completion"])]).await;
+    let (state, shown) = examined(&fake.url, PLENTY).await;
+    assert_eq!(state, State::NoTools);
+    assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn a_model_that_is_too_large() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let (state, shown) = examined(&fake.url, Some(1_500_000_000)).await;
+    assert_eq!(state, State::TooLarge);
+    assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn a_model_that_is_loaded() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    fake.load("llama3.2:latest", 4096);
+    let (state, shown) = examined(&fake.url, Some(1_500_000_000)).await;
+    assert_eq!(
+        state,
+        State::Loaded,
+        "what is in memory already needs no more of it"
+    );
+    assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn all_well() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let (state, shown) = examined(&fake.url, PLENTY).await;
+    assert_eq!(state, State::Ready);
+    assert_snapshot!(shown);
+}

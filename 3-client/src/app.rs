@@ -1,0 +1,572 @@
+//! The app's state, and how each event changes it. No I/O happens here: what has to be done outside
+//! is handed back as [`Command`]s, so that a whole session can be played in a test.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
+
+use crate::agent::{AgentEvent, Decision, Target, Turn, Wanted, offers};
+use crate::catalog::Catalog;
+use crate::chat::Ask;
+use crate::command::{Command, Scroll};
+use crate::config::{Approve, Config, Endpoint};
+use crate::editor::Editor;
+use crate::event::Event;
+use crate::failure::{Failure, Kind};
+use crate::link::LinkEvent;
+use crate::tap::ProgressKind;
+
+pub mod conversation;
+pub mod export;
+pub mod form;
+pub mod overlays;
+pub mod picker;
+pub mod pins;
+mod turns;
+pub mod wire_pane;
+
+use conversation::{Attachment, Body, Entry, Trouble};
+pub use overlays::Overlay;
+use overlays::Text;
+use picker::{Kind as Pick, Named, Picker};
+use pins::{Held, Pins};
+pub use turns::{Phase, Running};
+use wire_pane::WirePane;
+
+/// Messages that may wait while an answer is being written.
+const MAX_QUEUED: usize = 20;
+/// An approval that appears under somebody's fingers must not be answered by what they were typing.
+const TYPING_GUARD: Duration = Duration::from_millis(400);
+/// Entries of one chat in memory.
+const MAX_ENTRIES: usize = 20_000;
+
+/// How a server's connection stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Connection {
+    /// Trying.
+    Connecting,
+    /// There.
+    Ready,
+    /// Not there, and when the next attempt comes (in the app's time).
+    Down(Failure, Option<Duration>),
+}
+
+/// A server as the app sees it.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    /// Where it is, for the screen.
+    pub place: String,
+    /// Whether there is a key for it.
+    pub has_key: bool,
+    /// What goes ahead without asking.
+    pub approve: Approve,
+    /// The connection.
+    pub connection: Connection,
+    /// What it offers.
+    pub catalog: Catalog,
+    /// Tools that are held back because their definition changed.
+    pub held: Vec<Held>,
+}
+
+/// A call that waits for a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    /// The call.
+    pub wanted: Wanted,
+    /// Its entry.
+    pub entry: u64,
+    /// Whether keys answer it, or still go to the input.
+    pub focused: bool,
+    /// Before this, keys still go to the input.
+    pub armed: Duration,
+}
+
+/// One chat: its own history, model and approvals.
+#[derive(Debug)]
+pub struct Chat {
+    /// Never used twice.
+    pub id: u64,
+    /// What the person calls it.
+    pub name: String,
+    /// What was said.
+    pub entries: Vec<Entry>,
+    /// What is being typed.
+    pub input: Editor,
+    /// Messages that wait for the answer to end.
+    pub queue: VecDeque<String>,
+    /// The turn that is running.
+    pub running: Option<Running>,
+    /// The call that waits for a person.
+    pub pending: Option<Pending>,
+    /// What may go ahead in this chat: server and definition.
+    pub approved: HashSet<(String, String)>,
+    /// The model, or the server's default.
+    pub model: Option<String>,
+    /// Resources that go with the next message.
+    pub attached: Vec<Attachment>,
+    /// The name of its file.
+    pub key: String,
+    /// Whether the file is behind.
+    pub unsaved: bool,
+}
+
+/// A chat that is on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedChat {
+    /// Its key: the file's name.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// Its first words.
+    pub gist: String,
+    /// When it was last written, for people.
+    pub when: String,
+}
+
+/// Everything.
+#[derive(Debug)]
+pub struct App {
+    /// The servers, the chat's own first.
+    pub servers: Vec<Server>,
+    /// The chats.
+    pub chats: Vec<Chat>,
+    /// Which chat is on screen.
+    pub current: usize,
+    /// What lies over it.
+    pub overlay: Overlay,
+    /// The app's clock; set before each event.
+    pub now: Duration,
+    /// Set when the person asked to leave.
+    pub quitting: bool,
+    /// The wire pane.
+    pub wire: WirePane,
+    /// Chats on disk.
+    pub saved: Vec<SavedChat>,
+    /// Tool definitions that were seen.
+    pub pins: Pins,
+    /// Whether the pins' file is behind.
+    pub pins_unsaved: bool,
+    /// Makes the names of new chats' files unique to this run.
+    pub run: String,
+    chat_tool: String,
+    system: Option<String>,
+    rounds: u32,
+    ids: u64,
+}
+
+impl App {
+    /// The app at its start.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let servers = config.servers.iter().map(|s| Server {
+            name: s.name.clone(),
+            place: match &s.endpoint {
+                Endpoint::Http(url) | Endpoint::Sse(url) => url.clone(),
+                Endpoint::Stdio { command, .. } => command.clone(),
+            },
+            has_key: s.key.is_some(),
+            approve: s.approve,
+            connection: Connection::Connecting,
+            catalog: Catalog::default(),
+            held: Vec::new(),
+        });
+        let mut app = Self {
+            servers: servers.collect(),
+            chats: Vec::new(),
+            current: 0,
+            overlay: Overlay::None,
+            now: Duration::ZERO,
+            quitting: false,
+            wire: WirePane::default(),
+            saved: Vec::new(),
+            pins: Pins::default(),
+            pins_unsaved: false,
+            run: String::new(),
+            chat_tool: config.chat_tool.clone(),
+            system: config.system.clone(),
+            rounds: config.limits.rounds,
+            ids: 0,
+        };
+        app.add_chat(config.model.clone());
+        app
+    }
+
+    fn id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    fn add_chat(&mut self, model: Option<String>) {
+        let id = self.id();
+        self.chats.push(Chat {
+            id,
+            name: format!("chat {}", self.chats.len() + 1),
+            entries: Vec::new(),
+            input: Editor::default(),
+            queue: VecDeque::new(),
+            running: None,
+            pending: None,
+            approved: HashSet::new(),
+            model,
+            attached: Vec::new(),
+            key: format!("{}-{id}", self.run),
+            unsaved: false,
+        });
+        self.current = self.chats.len() - 1;
+    }
+
+    /// Gives this run its name, which the chats' files carry.
+    pub fn set_run(&mut self, run: &str) {
+        run.clone_into(&mut self.run);
+        for chat in &mut self.chats {
+            chat.key = format!("{run}-{}", chat.id);
+        }
+    }
+
+    /// Puts a chat from disk on screen.
+    pub fn open(&mut self, key: String, name: String, model: Option<String>, bodies: Vec<Body>) {
+        let entries: Vec<Entry> = bodies
+            .into_iter()
+            .map(|body| Entry {
+                id: self.id(),
+                rev: 0,
+                body,
+            })
+            .collect();
+        // An untouched first chat makes room instead of lingering.
+        if self.chats.len() == 1 && self.chat().entries.is_empty() && self.chat().input.is_blank() {
+            self.chats.clear();
+        }
+        self.add_chat(model);
+        let chat = self.chat_mut();
+        (chat.key, chat.name, chat.entries) = (key, name, entries);
+    }
+
+    /// Says something that the model isn't told.
+    fn note(&mut self, text: String) {
+        self.push(self.current, Body::Note(text));
+    }
+
+    /// Says something that must not be missed.
+    fn warn(&mut self, text: String) {
+        let trouble = Trouble {
+            kind: conversation::TroubleKind::Throttled,
+            headline: text,
+            advice: None,
+        };
+        self.push(self.current, Body::Trouble(trouble));
+    }
+
+    /// The chat on screen.
+    #[must_use]
+    pub fn chat(&self) -> &Chat {
+        // `current` always points at a chat: `new` makes the first, and none is ever removed below one.
+        &self.chats[self.current]
+    }
+
+    fn chat_mut(&mut self) -> &mut Chat {
+        &mut self.chats[self.current]
+    }
+
+    /// Whether a file is behind.
+    #[must_use]
+    pub fn has_unsaved(&self) -> bool {
+        self.pins_unsaved || self.chats.iter().any(|c| c.unsaved)
+    }
+
+    /// Whether something is running that shows time.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.chats.iter().any(|c| c.running.is_some())
+            || self.servers.iter().any(|s| {
+                matches!(
+                    s.connection,
+                    Connection::Connecting | Connection::Down(_, Some(_))
+                )
+            })
+    }
+
+    /// The server that chats: the first that has the chat tool.
+    #[must_use]
+    pub fn chat_server(&self) -> Option<usize> {
+        self.servers
+            .iter()
+            .position(|s| s.catalog.tool(&self.chat_tool).is_some())
+    }
+
+    fn push(&mut self, chat: usize, body: Body) -> u64 {
+        let id = self.id();
+        let entries = &mut self.chats[chat].entries;
+        if entries.len() >= MAX_ENTRIES {
+            entries.remove(0);
+        }
+        entries.push(Entry { id, rev: 0, body });
+        self.chats[chat].unsaved = true;
+        id
+    }
+
+    /// Applies one event.
+    pub fn update(&mut self, event: Event) -> Vec<Command> {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
+            Event::Paste(text) => {
+                // Only ever inserted: a pasted line feed must not send anything.
+                self.chat_mut().input.insert(&text);
+                Vec::new()
+            }
+            Event::Mouse(mouse) => match mouse.kind {
+                MouseEventKind::ScrollUp => vec![Command::Scroll(Scroll::Lines(-3))],
+                MouseEventKind::ScrollDown => vec![Command::Scroll(Scroll::Lines(3))],
+                _ => Vec::new(),
+            },
+            Event::Key(_) | Event::Resize | Event::Tick => Vec::new(),
+            Event::Link(place, event) => self.link(place, event),
+            Event::Agent { chat, turn, event } => self.agent(chat, turn, event),
+            Event::Wire(entries) => {
+                self.wire.feed(entries);
+                Vec::new()
+            }
+            Event::Note(text) => {
+                self.note(text);
+                Vec::new()
+            }
+            Event::Failed(failure) => {
+                self.push(self.current, Body::Trouble(Trouble::from(&failure)));
+                Vec::new()
+            }
+            Event::Ran { tool, result } => {
+                let title = format!("{tool}{}", if result.is_error { " failed" } else { "" });
+                let structured = result
+                    .structured
+                    .as_ref()
+                    .and_then(|v| serde_json::to_string_pretty(v).ok());
+                let text = match structured {
+                    Some(json) if json.trim() != result.text.trim() => {
+                        format!("{}\n\nstructured content:\n{json}", result.text)
+                    }
+                    _ => result.text,
+                };
+                self.overlay = Overlay::Read(Text::new(title, text));
+                Vec::new()
+            }
+            Event::Read { uri, text, attach } => {
+                self.resource_read(uri, text, attach);
+                Vec::new()
+            }
+            Event::Prompt(prompt) => {
+                let text: Vec<String> = prompt.messages.into_iter().map(|(_, text)| text).collect();
+                self.chat_mut().input.set(text.join("\n\n"));
+                Vec::new()
+            }
+            Event::Proposals(proposals) => {
+                if let Overlay::Fill(form) = &mut self.overlay {
+                    form.proposals = proposals;
+                }
+                Vec::new()
+            }
+            Event::Audit(text) => {
+                self.wire.audit = Some(text);
+                Vec::new()
+            }
+            Event::Edited(text) => {
+                self.chat_mut().input.set(text);
+                Vec::new()
+            }
+            Event::Opened {
+                key,
+                name,
+                model,
+                bodies,
+            } => {
+                self.open(key, name, model, bodies);
+                Vec::new()
+            }
+        }
+    }
+
+    fn link(&mut self, place: usize, event: LinkEvent) -> Vec<Command> {
+        let now = self.now;
+        let Some(server) = self.servers.get_mut(place) else {
+            return Vec::new();
+        };
+        match event {
+            LinkEvent::Connecting => server.connection = Connection::Connecting,
+            LinkEvent::Down(failure, wait) => {
+                server.connection = Connection::Down(failure, wait.map(|w| now + w));
+            }
+            LinkEvent::Ready(catalog, refused) => {
+                server.connection = Connection::Ready;
+                server.catalog = *catalog;
+                let name = server.name.clone();
+                self.check_pins(place);
+                for failure in refused {
+                    if failure.kind() != Kind::Forbidden {
+                        self.push(
+                            self.current,
+                            Body::Note(format!("{name} doesn't list everything: {failure}")),
+                        );
+                    }
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Vec<Command> {
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        if ctrl && key.code == KeyCode::Char('c') {
+            return self.ctrl_c();
+        }
+        if !matches!(self.overlay, Overlay::None) {
+            return self.overlay_key(key);
+        }
+        if let Some(commands) = self.pending_key(key) {
+            return commands;
+        }
+        match key.code {
+            KeyCode::Esc => return self.stop_current(),
+            KeyCode::F(1) => self.overlay = Overlay::Help,
+            KeyCode::F(2) => return self.named(Named::Wire),
+            KeyCode::F(3) => return self.named(Named::Tools),
+            KeyCode::Char('?') if self.chat().input.is_blank() => self.overlay = Overlay::Help,
+            KeyCode::Char('/') if self.chat().input.is_blank() => {
+                self.overlay = Overlay::Pick(Picker::new(Pick::Commands));
+            }
+            KeyCode::Char('@') if self.at_word_start() => {
+                self.overlay = Overlay::Pick(Picker::new(Pick::Attach));
+            }
+            KeyCode::Char('n') if ctrl => return self.named(Named::New),
+            KeyCode::Char('g') if ctrl => return self.named(Named::Editor),
+            KeyCode::Char('o') if ctrl => return self.named(Named::Copy),
+            KeyCode::Char('p') if ctrl => return self.named(Named::Chats),
+            KeyCode::Tab if self.chats.len() > 1 => {
+                self.current = (self.current + 1) % self.chats.len();
+            }
+            KeyCode::PageUp => return vec![Command::Scroll(Scroll::Pages(-1))],
+            KeyCode::PageDown => return vec![Command::Scroll(Scroll::Pages(1))],
+            KeyCode::Home if ctrl => return vec![Command::Scroll(Scroll::Top)],
+            KeyCode::End if ctrl => return vec![Command::Scroll(Scroll::Bottom)],
+            KeyCode::Up if ctrl || alt => return vec![Command::Scroll(Scroll::Lines(-1))],
+            KeyCode::Down if ctrl || alt => return vec![Command::Scroll(Scroll::Lines(1))],
+            KeyCode::Enter if alt || key.modifiers.contains(KeyModifiers::SHIFT) => {
+                self.chat_mut().input.insert("\n");
+            }
+            KeyCode::Char('j') if ctrl => self.chat_mut().input.insert("\n"),
+            KeyCode::Char('d') if ctrl && self.chat().input.text().is_empty() => {
+                return self.quit();
+            }
+            KeyCode::Char('r') if ctrl => return vec![Command::Reconnect],
+            KeyCode::Char('t') if ctrl => self.unfold_newest(),
+            KeyCode::Enter => return self.submit(),
+            _ => edit(&mut self.chat_mut().input, key, ctrl, alt),
+        }
+        Vec::new()
+    }
+
+    /// `@` inside a word is part of an address, not the beginning of an attachment.
+    fn at_word_start(&self) -> bool {
+        let input = &self.chat().input;
+        let before = &input.text()[..input.cursor()];
+        before.chars().next_back().is_none_or(char::is_whitespace)
+            && self.servers.iter().any(|s| !s.catalog.resources.is_empty())
+    }
+
+    /// First stops what is running, then clears the input, then leaves.
+    fn ctrl_c(&mut self) -> Vec<Command> {
+        if self.chat().running.is_some() {
+            return self.stop_current();
+        }
+        if !self.chat().input.text().is_empty() {
+            self.chat_mut().input.set("");
+            return Vec::new();
+        }
+        self.quit()
+    }
+
+    fn quit(&mut self) -> Vec<Command> {
+        self.quitting = true;
+        vec![Command::Quit]
+    }
+
+    /// Folds or unfolds the newest thinking or tool result.
+    fn unfold_newest(&mut self) {
+        let chat = self.chat_mut();
+        for entry in chat.entries.iter_mut().rev() {
+            let unfolded = match &mut entry.body {
+                Body::Answer(answer) if !answer.thinking.is_empty() => &mut answer.unfolded,
+                Body::Call(card) => &mut card.unfolded,
+                _ => continue,
+            };
+            *unfolded = !*unfolded;
+            entry.rev = entry.rev.wrapping_add(1);
+            return;
+        }
+    }
+
+    fn submit(&mut self) -> Vec<Command> {
+        if self.chat().input.is_blank() {
+            return Vec::new();
+        }
+        let text = self.chat_mut().input.take();
+        let current = self.current;
+        if self.chat().running.is_some() {
+            if self.chat().queue.len() >= MAX_QUEUED {
+                self.push(
+                    current,
+                    Body::Note(format!(
+                        "{MAX_QUEUED} messages are waiting already; this one wasn't taken"
+                    )),
+                );
+                self.chat_mut().input.set(text);
+            } else {
+                self.chat_mut().queue.push_back(text);
+            }
+            return Vec::new();
+        }
+        let mut commands = self.say(current, text);
+        commands.push(Command::Scroll(Scroll::Bottom));
+        commands
+    }
+}
+
+/// The keys of a text field.
+fn edit(input: &mut Editor, key: KeyEvent, ctrl: bool, alt: bool) {
+    match key.code {
+        KeyCode::Char('a') if ctrl => input.to_edge(false),
+        KeyCode::Char('e') if ctrl => input.to_edge(true),
+        KeyCode::Char('w') if ctrl => input.delete_word(),
+        KeyCode::Char('u') if ctrl => input.delete_to_start(),
+        KeyCode::Char('b') if alt => input.step_word(false),
+        KeyCode::Char('f') if alt => input.step_word(true),
+        KeyCode::Char(c) if !ctrl && !alt => input.insert(c.encode_utf8(&mut [0; 4])),
+        KeyCode::Backspace if ctrl || alt => input.delete_word(),
+        KeyCode::Backspace => input.delete(false),
+        KeyCode::Delete => input.delete(true),
+        KeyCode::Left => {
+            if ctrl {
+                input.step_word(false);
+            } else {
+                input.step(false);
+            }
+        }
+        KeyCode::Right => {
+            if ctrl {
+                input.step_word(true);
+            } else {
+                input.step(true);
+            }
+        }
+        KeyCode::Up => input.vertical(false),
+        KeyCode::Down => input.vertical(true),
+        KeyCode::Home => input.to_edge(false),
+        KeyCode::End => input.to_edge(true),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! A conversation as it stands on screen, and as the model is told it.
+//!
+//! There is one list of entries, and the messages for the model are derived from it: what a person sees
+//! and what the model is told can't drift apart.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{READ_RESOURCE, Target};
+use crate::chat::{Context, Message, Role, ToolCall};
+use crate::failure::{Failure, Kind};
+use crate::session::ToolResult;
+
+/// A resource put into a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its URI.
+    pub uri: String,
+    /// Its text when it was read.
+    pub text: String,
+}
+
+/// Something that went wrong, as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Decides the look.
+    pub kind: TroubleKind,
+    /// What happened.
+    pub headline: String,
+    /// What to do.
+    pub advice: Option<String>,
+}
+
+/// [`Kind`] in a form that a file can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TroubleKind {
+    /// The key is missing or wrong.
+    SignedOut,
+    /// The right is missing.
+    Forbidden,
+    /// Too many calls.
+    Throttled,
+    /// Busy or slow.
+    Overloaded,
+    /// Not there.
+    Away,
+    /// Stopped here.
+    Cancelled,
+    /// Everything else.
+    Broken,
+}
+
+impl From<&Failure> for Trouble {
+    fn from(failure: &Failure) -> Self {
+        let kind = match failure.kind() {
+            Kind::SignedOut => TroubleKind::SignedOut,
+            Kind::Forbidden => TroubleKind::Forbidden,
+            Kind::Throttled => TroubleKind::Throttled,
+            Kind::Overloaded => TroubleKind::Overloaded,
+            Kind::Away => TroubleKind::Away,
+            Kind::Cancelled => TroubleKind::Cancelled,
+            Kind::Broken => TroubleKind::Broken,
+        };
+        Self {
+            kind,
+            headline: failure.to_string(),
+            advice: failure.advice(),
+        }
+    }
+}
+
+/// The line under an answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Closing {
+    /// Who spoke.
+    pub provider: String,
+    /// With which model.
+    pub model: String,
+    /// From Enter to the first piece of text, as seen here.
+    pub first_token: Option<Duration>,
+    /// From Enter to the end.
+    pub total: Duration,
+    /// Tokens written.
+    pub tokens: u64,
+    /// Tokens per second, as the server measured.
+    pub speed: Option<f64>,
+    /// How full the model's context is.
+    pub context: Option<Context>,
+    /// Why the model stopped, when it wasn't simply done.
+    pub stopped: Option<String>,
+    /// What the server warns of.
+    pub warnings: Vec<String>,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Ended {
+    /// All of it came.
+    Whole(Box<Closing>),
+    /// The part that came is kept, and this is why there is no more.
+    Cut(String),
+}
+
+/// One answer of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Its thinking.
+    pub thinking: String,
+    /// Its text, byte for byte.
+    pub text: String,
+    /// The calls that it asks for.
+    pub calls: Vec<ToolCall>,
+    /// Nothing while it is being written.
+    pub ended: Option<Ended>,
+    /// Whether the thinking is unfolded.
+    #[serde(default)]
+    pub unfolded: bool,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum CallState {
+    /// A person decides.
+    Waiting,
+    /// It is on its way.
+    Running,
+    /// It ran.
+    Done(ToolResult, Duration),
+    /// It didn't work.
+    Failed(Trouble),
+    /// A person said no.
+    Refused,
+    /// The turn was stopped before it was over.
+    Stopped,
+}
+
+/// One call that the model asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallCard {
+    /// What was asked for; arguments that a person edited replace the model's.
+    pub call: ToolCall,
+    /// The server's name, or nothing for a name that the model made up.
+    pub server: Option<String>,
+    /// What became of it.
+    pub state: CallState,
+    /// Whether the whole result is shown.
+    #[serde(default)]
+    pub unfolded: bool,
+}
+
+/// What an entry holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Body {
+    /// The person's message.
+    User {
+        /// As it was typed.
+        text: String,
+        /// Resources put into it.
+        #[serde(default)]
+        attached: Vec<Attachment>,
+    },
+    /// The model's answer.
+    Answer(Answer),
+    /// A call.
+    Call(CallCard),
+    /// Something that went wrong. The model isn't told.
+    Trouble(Trouble),
+    /// Something to know. The model isn't told.
+    Note(String),
+}
+
+/// One entry of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Never used twice in one run.
+    #[serde(skip)]
+    pub id: u64,
+    /// Counts changes, so that a drawn copy knows when it is stale.
+    #[serde(skip)]
+    pub rev: u32,
+    /// What it holds.
+    pub body: Body,
+}
+
+/// What the model is told about a call.
+#[must_use]
+pub fn told(state: &CallState) -> String {
+    match state {
+        CallState::Done(result, _) if result.is_error => {
+            format!("The tool failed: {}", crate::agent::for_model(&result.text))
+        }
+        CallState::Done(result, _) => crate::agent::for_model(&result.text),
+        CallState::Failed(trouble) => format!("The call failed: {}", trouble.headline),
+        CallState::Refused => crate::agent::REFUSED.into(),
+        CallState::Waiting | CallState::Running | CallState::Stopped => {
+            "The person stopped this before it was over.".into()
+        }
+    }
+}
+
+/// The conversation as the model is told it.
+#[must_use]
+pub fn messages(system: Option<&str>, entries: &[Entry]) -> Vec<Message> {
+    let mut messages: Vec<Message> = system
+        .map(|text| Message::new(Role::System, text))
+        .into_iter()
+        .collect();
+    for entry in entries {
+        match &entry.body {
+            Body::User { text, attached } => {
+                let mut content = text.clone();
+                for Attachment { uri, text } in attached {
+                    content.push_str(&format!("\n\nResource {uri}:\n{text}"));
+                }
+                messages.push(Message::new(Role::User, content));
+            }
+            Body::Answer(answer) if !answer.text.is_empty() || !answer.calls.is_empty() => {
+                messages.push(Message {
+                    tool_calls: answer.calls.clone(),
+                    ..Message::new(Role::Assistant, answer.text.clone())
+                });
+            }
+            Body::Call(card) => messages.push(Message::result(&card.call, told(&card.state))),
+            Body::Answer(_) | Body::Trouble(_) | Body::Note(_) => {}
+        }
+    }
+    messages
+}
+
+/// The name that a call's target has for a person: `server/tool`.
+#[must_use]
+pub fn target_name(target: &Target, call: &ToolCall, server: Option<&str>) -> String {
+    match (target, server) {
+        (Target::Tool { tool, .. }, Some(server)) => format!("{server}/{tool}"),
+        (Target::Resource, _) => READ_RESOURCE.into(),
+        _ => call.name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+
+    fn entry(body: Body) -> Entry {
+        Entry {
+            id: 0,
+            rev: 0,
+            body,
+        }
+    }
+
+    #[test]
+    fn every_call_that_the_model_made_has_a_result_even_when_it_was_stopped() {
+        let call = ToolCall {
+            id: "1".into(),
+            name: "echo".into(),
+            arguments: Map::new(),
+        };
+        let answer = Answer {
+            calls: vec![call.clone()],
+            ..Answer::default()
+        };
+        let card = CallCard {
+            call,
+            server: None,
+            state: CallState::Stopped,
+            unfolded: false,
+        };
+        let messages = messages(
+            None,
+            &[entry(Body::Answer(answer)), entry(Body::Call(card))],
+        );
+        assert_eq!(messages.len(), 2);
+        assert_eq!(messages[1].tool_call_id.as_deref(), Some("1"));
+        assert!(messages[1].content.contains("stopped"));
+    }
+
+    #[test]
+    fn troubles_and_notes_are_for_the_person_only() {
+        let trouble = Trouble::from(&Failure::Lost);
+        let entries = [
+            entry(Body::Trouble(trouble)),
+            entry(Body::Note("hi".into())),
+        ];
+        assert!(messages(None, &entries).is_empty());
+    }
+
+    #[test]
+    fn an_attached_resource_travels_with_its_message() {
+        let attached = vec![Attachment {
+            uri: "docs://a".into(),
+            text: "body".into(),
+        }];
+        let messages = messages(
+            Some("be brief"),
+            &[entry(Body::User {
+                text: "explain".into(),
+                attached,
+            })],
+        );
+        assert_eq!(messages[0].role, Role::System);
+        assert!(messages[1].content.contains("docs://a") && messages[1].content.ends_with("body"));
+    }
+}

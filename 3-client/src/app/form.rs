@@ -1,0 +1,384 @@
+//! A form made from a JSON Schema, or from a prompt's arguments.
+
+use serde_json::{Map, Value};
+
+use crate::catalog::{Prompt, Resource, Tool};
+use crate::editor::Editor;
+
+/// Fields of one form; a schema with more is filled in as JSON.
+const MAX_FIELDS: usize = 24;
+
+/// What is filled in where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// Yes or no.
+    Bool,
+    /// Anything else, written as JSON.
+    Json,
+}
+
+/// One field.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// The argument's name.
+    pub name: String,
+    /// What it is for, in the server's words.
+    pub description: String,
+    /// What may be written.
+    pub kind: Kind,
+    /// Whether it must be filled in.
+    pub required: bool,
+    /// The only values there are, if there is a list.
+    pub choices: Vec<String>,
+    /// What was typed.
+    pub editor: Editor,
+}
+
+/// What happens with the filled-in form.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Purpose {
+    /// Call a tool by hand.
+    Call {
+        /// The server's place.
+        server: usize,
+        /// The tool.
+        tool: String,
+    },
+    /// Fetch a prompt.
+    Prompt {
+        /// The server's place.
+        server: usize,
+        /// The prompt.
+        prompt: String,
+    },
+    /// Read a resource whose address has parts to fill in.
+    Template {
+        /// The server's place.
+        server: usize,
+        /// The template.
+        uri: String,
+    },
+    /// Call what the model asked for, with other arguments.
+    Approve,
+}
+
+/// A form.
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// What it is for.
+    pub title: String,
+    /// What happens with it.
+    pub purpose: Purpose,
+    /// The fields.
+    pub fields: Vec<Field>,
+    /// The field under the cursor.
+    pub focus: usize,
+    /// What is wrong with it.
+    pub error: Option<String>,
+    /// Values that the server proposes for the field under the cursor.
+    pub proposals: Vec<String>,
+}
+
+fn field(name: &str, schema: &Value, required: bool) -> Field {
+    let kind = match schema.get("type").and_then(Value::as_str) {
+        Some("string") => Kind::Text,
+        Some("integer") => Kind::Integer,
+        Some("number") => Kind::Number,
+        Some("boolean") => Kind::Bool,
+        _ => Kind::Json,
+    };
+    let choices = schema
+        .get("enum")
+        .and_then(Value::as_array)
+        .map(|all| {
+            all.iter()
+                .filter_map(Value::as_str)
+                .take(50)
+                .map(str::to_owned)
+                .collect()
+        })
+        .unwrap_or_default();
+    let mut editor = Editor::default();
+    match schema.get("default") {
+        Some(Value::String(text)) => editor.set(text.as_str()),
+        Some(Value::Null) | None => {}
+        Some(other) => editor.set(other.to_string()),
+    }
+    let description = schema
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    Field {
+        name: name.to_owned(),
+        description,
+        kind,
+        required,
+        choices,
+        editor,
+    }
+}
+
+impl Form {
+    fn new(title: String, purpose: Purpose, fields: Vec<Field>) -> Self {
+        Self {
+            title,
+            purpose,
+            fields,
+            focus: 0,
+            error: None,
+            proposals: Vec::new(),
+        }
+    }
+
+    /// A form for a tool. What the schema can't say in fields becomes one field of JSON.
+    #[must_use]
+    pub fn for_tool(server: usize, tool: &Tool) -> Self {
+        let required: Vec<&str> = tool
+            .schema
+            .get("required")
+            .and_then(Value::as_array)
+            .map(|r| r.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default();
+        let properties = tool.schema.get("properties").and_then(Value::as_object);
+        let fields = match properties {
+            Some(properties) if properties.len() <= MAX_FIELDS => {
+                let mut fields: Vec<Field> = properties
+                    .iter()
+                    .map(|(name, schema)| field(name, schema, required.contains(&name.as_str())))
+                    .collect();
+                fields.sort_by_key(|f| !f.required);
+                fields
+            }
+            Some(_) => vec![json_field("{}")],
+            None => Vec::new(),
+        };
+        Self::new(
+            tool.name.clone(),
+            Purpose::Call {
+                server,
+                tool: tool.name.clone(),
+            },
+            fields,
+        )
+    }
+
+    /// A form for a prompt.
+    #[must_use]
+    pub fn for_prompt(server: usize, prompt: &Prompt) -> Self {
+        let fields = prompt.arguments.iter().take(MAX_FIELDS).map(|a| Field {
+            name: a.name.clone(),
+            description: a.description.clone(),
+            kind: Kind::Text,
+            required: a.required,
+            choices: Vec::new(),
+            editor: Editor::default(),
+        });
+        Self::new(
+            prompt.name.clone(),
+            Purpose::Prompt {
+                server,
+                prompt: prompt.name.clone(),
+            },
+            fields.collect(),
+        )
+    }
+
+    /// A form for the `{parts}` of a resource template.
+    #[must_use]
+    pub fn for_template(server: usize, resource: &Resource) -> Self {
+        let names = resource
+            .uri
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split('}').next());
+        let fields = names.take(MAX_FIELDS).map(|name| Field {
+            name: name
+                .trim_start_matches(['+', '/', '?', '&', '#', '.', ';'])
+                .to_owned(),
+            description: String::new(),
+            kind: Kind::Text,
+            required: true,
+            choices: Vec::new(),
+            editor: Editor::default(),
+        });
+        Self::new(
+            resource.uri.clone(),
+            Purpose::Template {
+                server,
+                uri: resource.uri.clone(),
+            },
+            fields.collect(),
+        )
+    }
+
+    /// A form to change the arguments of a call before it is made.
+    #[must_use]
+    pub fn for_arguments(name: &str, arguments: &Map<String, Value>) -> Self {
+        let text = serde_json::to_string_pretty(arguments).unwrap_or_else(|_| "{}".into());
+        Self::new(
+            format!("arguments of {name}"),
+            Purpose::Approve,
+            vec![json_field(&text)],
+        )
+    }
+
+    /// The field under the cursor.
+    pub fn current(&mut self) -> Option<&mut Field> {
+        self.fields.get_mut(self.focus)
+    }
+
+    /// Reads the fields.
+    ///
+    /// # Errors
+    /// What is wrong with which field.
+    pub fn arguments(&self) -> Result<Map<String, Value>, String> {
+        if let [only] = &self.fields[..]
+            && only.name.is_empty()
+        {
+            return serde_json::from_str(only.editor.text())
+                .map_err(|e| format!("not a JSON object: {e}"));
+        }
+        let mut arguments = Map::new();
+        for field in &self.fields {
+            let text = field.editor.text();
+            if text.trim().is_empty() {
+                if field.required {
+                    return Err(format!("{} is needed", field.name));
+                }
+                continue;
+            }
+            let wrong = |what: &str| format!("{}: {text:?} is no {what}", field.name);
+            let value = match field.kind {
+                Kind::Text => Value::String(text.to_owned()),
+                Kind::Integer => text
+                    .trim()
+                    .parse::<i64>()
+                    .map(Value::from)
+                    .map_err(|_| wrong("whole number"))?,
+                Kind::Number => text
+                    .trim()
+                    .parse::<f64>()
+                    .map(Value::from)
+                    .map_err(|_| wrong("number"))?,
+                Kind::Bool => match text.trim() {
+                    "true" | "yes" | "y" => Value::Bool(true),
+                    "false" | "no" | "n" => Value::Bool(false),
+                    _ => return Err(wrong("yes or no")),
+                },
+                Kind::Json => serde_json::from_str(text)
+                    .map_err(|e| format!("{}: not JSON: {e}", field.name))?,
+            };
+            if !field.choices.is_empty()
+                && value
+                    .as_str()
+                    .is_some_and(|v| !field.choices.iter().any(|c| c == v))
+            {
+                return Err(format!(
+                    "{}: one of {}",
+                    field.name,
+                    field.choices.join(", ")
+                ));
+            }
+            arguments.insert(field.name.clone(), value);
+        }
+        Ok(arguments)
+    }
+
+    /// The template's URI with its parts filled in, each encoded so that it can't leave its place.
+    #[must_use]
+    pub fn uri(&self, template: &str) -> String {
+        let mut uri = String::new();
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once('{') {
+            uri.push_str(before);
+            let (name, tail) = after.split_once('}').unwrap_or((after, ""));
+            let name = name.trim_start_matches(['+', '/', '?', '&', '#', '.', ';']);
+            if let Some(field) = self.fields.iter().find(|f| f.name == name) {
+                uri.extend(
+                    url::form_urlencoded::byte_serialize(field.editor.text().as_bytes())
+                        .map(|part| part.replace('+', "%20")),
+                );
+            }
+            rest = tail;
+        }
+        uri.push_str(rest);
+        uri
+    }
+}
+
+fn json_field(text: &str) -> Field {
+    let mut editor = Editor::default();
+    editor.set(text);
+    Field {
+        name: String::new(),
+        description: "the whole object as JSON".into(),
+        kind: Kind::Json,
+        required: true,
+        choices: Vec::new(),
+        editor,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalog::Hints;
+
+    fn tool(schema: &Value) -> Tool {
+        Tool {
+            name: "t".into(),
+            title: None,
+            description: String::new(),
+            schema: schema.as_object().unwrap().clone(),
+            hints: Hints::default(),
+            scope: None,
+        }
+    }
+
+    #[test]
+    fn a_form_asks_for_what_the_schema_asks_for_and_needed_fields_come_first() {
+        let schema = json!({"properties": {"a": {"type": "integer"}, "z": {"type": "string"}}, "required": ["z"]});
+        let mut form = Form::for_tool(0, &tool(&schema));
+        assert_eq!(form.fields[0].name, "z");
+        assert!(form.arguments().unwrap_err().contains("z is needed"));
+        form.fields[0].editor.set("x");
+        form.fields[1].editor.set("seven");
+        assert!(form.arguments().unwrap_err().contains("whole number"));
+        form.fields[1].editor.set("7");
+        assert_eq!(
+            Value::Object(form.arguments().unwrap()),
+            json!({"z": "x", "a": 7})
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_not_in_the_list_is_refused_with_the_list() {
+        let schema = json!({"properties": {"unit": {"type": "string", "enum": ["C", "F"]}}});
+        let mut form = Form::for_tool(0, &tool(&schema));
+        form.fields[0].editor.set("K");
+        assert!(form.arguments().unwrap_err().contains("C, F"));
+    }
+
+    #[test]
+    fn a_template_part_cannot_break_out_of_its_place() {
+        let resource = Resource {
+            uri: "docs://{page}/x".into(),
+            name: String::new(),
+            description: String::new(),
+            mime: None,
+            template: true,
+        };
+        let mut form = Form::for_template(0, &resource);
+        form.fields[0].editor.set("../a b?c");
+        assert_eq!(form.uri(&resource.uri), "docs://..%2Fa%20b%3Fc/x");
+    }
+}

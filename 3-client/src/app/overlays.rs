@@ -1,0 +1,411 @@
+//! What lies over the chat, and what its keys do.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::conversation::{Attachment, Body};
+use super::form::{Form, Purpose};
+use super::picker::{Choice, Kind, Named, Picker};
+use super::wire_pane::WirePane;
+use super::{App, Chat};
+use crate::agent::Decision;
+use crate::command::{Command, Scroll};
+use crate::untrusted::label;
+
+/// A text to read, and perhaps to accept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Text {
+    /// What it is.
+    pub title: String,
+    /// The text.
+    pub text: String,
+    /// Lines that are scrolled away.
+    pub scroll: usize,
+    /// With `y`, this tool's changed definition is accepted.
+    pub accept: Option<(usize, String)>,
+}
+
+impl Text {
+    /// A text to read.
+    #[must_use]
+    pub fn new(title: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            text: text.into(),
+            scroll: 0,
+            accept: None,
+        }
+    }
+}
+
+/// What lies over the chat.
+#[derive(Debug, Default)]
+pub enum Overlay {
+    /// Nothing.
+    #[default]
+    None,
+    /// The keys.
+    Help,
+    /// The wire pane; its state is in [`App::wire`].
+    Wire,
+    /// A list.
+    Pick(Picker),
+    /// A form.
+    Fill(Form),
+    /// A text.
+    Read(Text),
+}
+
+impl App {
+    /// A key while something lies over the chat.
+    pub(super) fn overlay_key(&mut self, key: KeyEvent) -> Vec<Command> {
+        match std::mem::take(&mut self.overlay) {
+            Overlay::None | Overlay::Help => Vec::new(),
+            Overlay::Wire => match self.wire.key(key) {
+                Some(commands) => {
+                    self.overlay = Overlay::Wire;
+                    commands
+                }
+                None => {
+                    self.wire = WirePane::default();
+                    Vec::new()
+                }
+            },
+            Overlay::Pick(picker) => self.picker_key(picker, key),
+            Overlay::Fill(form) => self.form_key(form, key),
+            Overlay::Read(text) => self.text_key(text, key),
+        }
+    }
+
+    fn text_key(&mut self, mut text: Text, key: KeyEvent) -> Vec<Command> {
+        match key.code {
+            KeyCode::Esc | KeyCode::Char('q') => return Vec::new(),
+            KeyCode::Char('y') => {
+                if let Some((server, tool)) = text.accept.take() {
+                    return self.accept_change(server, &tool);
+                }
+            }
+            KeyCode::Up | KeyCode::Char('k') => text.scroll = text.scroll.saturating_sub(1),
+            KeyCode::Down | KeyCode::Char('j') => text.scroll += 1,
+            KeyCode::PageUp => text.scroll = text.scroll.saturating_sub(10),
+            KeyCode::PageDown | KeyCode::Char(' ') => text.scroll += 10,
+            KeyCode::Home => text.scroll = 0,
+            KeyCode::Char('c') => {
+                let copied = text.text.clone();
+                self.overlay = Overlay::Read(text);
+                return vec![Command::Copy(copied)];
+            }
+            _ => {}
+        }
+        self.overlay = Overlay::Read(text);
+        Vec::new()
+    }
+
+    fn picker_key(&mut self, mut picker: Picker, key: KeyEvent) -> Vec<Command> {
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Esc => {
+                // What was typed to get here may have been meant as text.
+                if picker.kind == Kind::Attach {
+                    self.chat_mut().input.insert(&format!("@{}", picker.filter));
+                }
+                return Vec::new();
+            }
+            KeyCode::Up => picker.selected = picker.selected.saturating_sub(1),
+            KeyCode::Down => picker.selected += 1,
+            KeyCode::PageUp => picker.selected = picker.selected.saturating_sub(10),
+            KeyCode::PageDown => picker.selected += 10,
+            KeyCode::Backspace
+                if picker.filter.is_empty()
+                    && matches!(picker.kind, Kind::Commands | Kind::Attach) =>
+            {
+                return Vec::new();
+            }
+            KeyCode::Backspace => {
+                picker.filter.pop();
+                picker.selected = 0;
+            }
+            KeyCode::Char(c) if !ctrl && picker.filter.len() < 200 => {
+                picker.filter.push(c);
+                picker.selected = 0;
+            }
+            KeyCode::Enter | KeyCode::Tab => {
+                let items = picker.items(self);
+                return match items.into_iter().nth(picker.selected) {
+                    Some(item) => self.choose(picker.kind, item.choice),
+                    // "/etc/passwd" is no command but a text that begins with a slash.
+                    None if picker.kind == Kind::Commands => {
+                        self.chat_mut().input.insert(&format!("/{}", picker.filter));
+                        Vec::new()
+                    }
+                    None => {
+                        self.overlay = Overlay::Pick(picker);
+                        Vec::new()
+                    }
+                };
+            }
+            _ => {}
+        }
+        let count = picker.items(self).len();
+        picker.selected = picker.selected.min(count.saturating_sub(1));
+        self.overlay = Overlay::Pick(picker);
+        Vec::new()
+    }
+
+    fn choose(&mut self, kind: Kind, choice: Choice) -> Vec<Command> {
+        match choice {
+            Choice::Tool(server, name) => {
+                let tool = self.servers.get(server).and_then(|s| s.catalog.tool(&name));
+                if let Some(form) = tool.map(|tool| Form::for_tool(server, tool)) {
+                    self.overlay = Overlay::Fill(form);
+                }
+            }
+            Choice::Resource(server, uri) => {
+                let resource = self
+                    .servers
+                    .get(server)
+                    .and_then(|s| s.catalog.resources.iter().find(|r| r.uri == uri));
+                match resource {
+                    Some(resource) if resource.template => {
+                        self.overlay = Overlay::Fill(Form::for_template(server, resource));
+                    }
+                    _ => {
+                        return vec![Command::Read {
+                            server,
+                            uri,
+                            attach: kind == Kind::Attach,
+                        }];
+                    }
+                }
+            }
+            Choice::Prompt(server, name) => {
+                let prompt = self
+                    .servers
+                    .get(server)
+                    .and_then(|s| s.catalog.prompts.iter().find(|p| p.name == name));
+                if let Some(prompt) = prompt {
+                    let form = Form::for_prompt(server, prompt);
+                    if form.fields.is_empty() {
+                        return vec![Command::Prompt {
+                            server,
+                            prompt: name,
+                            arguments: serde_json::Map::new(),
+                        }];
+                    }
+                    self.overlay = Overlay::Fill(form);
+                }
+            }
+            Choice::Model(name) => self.chat_mut().model = Some(name),
+            Choice::Chat(id) => {
+                if let Some(place) = self.chats.iter().position(|c| c.id == id) {
+                    self.current = place;
+                }
+            }
+            Choice::Saved(key) => return vec![Command::Open(key)],
+            Choice::Copy(text) => {
+                self.note(format!("copied {} characters", text.chars().count()));
+                return vec![Command::Copy(text)];
+            }
+            Choice::Command(command) => return self.named(command),
+            Choice::Change(server, tool) => self.show_change(server, &tool),
+        }
+        Vec::new()
+    }
+
+    /// Carries a command out.
+    pub(super) fn named(&mut self, command: Named) -> Vec<Command> {
+        let pick = |kind| Overlay::Pick(Picker::new(kind));
+        match command {
+            Named::Tools => self.overlay = pick(Kind::Tools),
+            Named::Resources => self.overlay = pick(Kind::Resources),
+            Named::Prompts => self.overlay = pick(Kind::Prompts),
+            Named::Attach => self.overlay = pick(Kind::Attach),
+            Named::Models => self.overlay = pick(Kind::Models),
+            Named::Chats => self.overlay = pick(Kind::Chats),
+            Named::Copy => self.overlay = pick(Kind::Copy),
+            Named::Changes => self.overlay = pick(Kind::Changes),
+            Named::Wire => self.overlay = Overlay::Wire,
+            Named::Help => self.overlay = Overlay::Help,
+            Named::New => {
+                let model = self.chat().model.clone();
+                self.add_chat(model);
+            }
+            Named::Rename => {
+                let name = label(self.chat_mut().input.take().trim(), 40);
+                if name.is_empty() {
+                    self.note("write the new name into the input first, then /rename".into());
+                } else {
+                    self.chat_mut().name = name;
+                    self.chat_mut().unsaved = true;
+                }
+            }
+            Named::Retry => return self.retry(),
+            Named::EditLast => return self.edit_last(),
+            Named::Editor => return vec![Command::Editor(self.chat().input.text().to_owned())],
+            Named::Export => {
+                return vec![Command::Export {
+                    name: self.chat().name.clone(),
+                    extension: "md",
+                    text: super::export::markdown(self.chat()),
+                }];
+            }
+            Named::ExportJson => {
+                return vec![Command::Export {
+                    name: self.chat().name.clone(),
+                    extension: "json",
+                    text: super::export::json(self.chat()),
+                }];
+            }
+            Named::Reconnect => return vec![Command::Reconnect],
+            Named::Quit => return self.quit(),
+        }
+        Vec::new()
+    }
+
+    /// Asks again for what was answered last.
+    fn retry(&mut self) -> Vec<Command> {
+        let chat = self.current;
+        if self.chats[chat].running.is_some() {
+            return Vec::new();
+        }
+        let Some(last) = self.chats[chat]
+            .entries
+            .iter()
+            .rposition(|e| matches!(e.body, Body::User { .. }))
+        else {
+            return Vec::new();
+        };
+        self.chats[chat].entries.truncate(last + 1);
+        let mut commands = self.start(chat);
+        commands.push(Command::Scroll(Scroll::Bottom));
+        commands
+    }
+
+    /// Takes the last message back into the input.
+    fn edit_last(&mut self) -> Vec<Command> {
+        let chat = self.chat_mut();
+        if chat.running.is_some() {
+            return Vec::new();
+        }
+        if let Some(last) = chat
+            .entries
+            .iter()
+            .rposition(|e| matches!(e.body, Body::User { .. }))
+        {
+            let taken = chat.entries.split_off(last).into_iter().next();
+            if let Some(Body::User { text, attached }) = taken.map(|e| e.body) {
+                chat.input.set(text);
+                chat.attached = attached;
+            }
+            chat.unsaved = true;
+        }
+        Vec::new()
+    }
+
+    fn form_key(&mut self, mut form: Form, key: KeyEvent) -> Vec<Command> {
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        let last = form.fields.len().saturating_sub(1);
+        match key.code {
+            KeyCode::Esc => return Vec::new(),
+            KeyCode::Enter if !alt && !ctrl => match form.arguments() {
+                Ok(arguments) => return self.submit_form(&form, arguments),
+                Err(error) => form.error = Some(error),
+            },
+            KeyCode::Tab | KeyCode::Down if form.fields.len() > 1 => {
+                form.focus = if form.focus == last {
+                    0
+                } else {
+                    form.focus + 1
+                };
+                form.proposals.clear();
+            }
+            KeyCode::BackTab | KeyCode::Up if form.fields.len() > 1 => {
+                form.focus = form.focus.checked_sub(1).unwrap_or(last);
+                form.proposals.clear();
+            }
+            // The next of the values that there are, or that the server proposed.
+            KeyCode::Char(' ') if ctrl => {
+                let proposals = form.proposals.clone();
+                if let Some(field) = form.current() {
+                    let choices = if field.choices.is_empty() {
+                        &proposals
+                    } else {
+                        &field.choices
+                    };
+                    let next = choices
+                        .iter()
+                        .position(|c| c == field.editor.text())
+                        .map_or(0, |at| at + 1);
+                    if let Some(choice) = choices.get(next).or_else(|| choices.first()).cloned() {
+                        field.editor.set(choice);
+                    }
+                }
+            }
+            _ => {
+                form.error = None;
+                let json = form
+                    .current()
+                    .is_some_and(|f| f.kind == super::form::Kind::Json);
+                if let Some(field) = form.current() {
+                    if key.code == KeyCode::Enter || (ctrl && key.code == KeyCode::Char('j')) {
+                        field.editor.insert("\n");
+                    } else if json || !matches!(key.code, KeyCode::Up | KeyCode::Down) {
+                        super::edit(&mut field.editor, key, ctrl, alt);
+                    }
+                }
+            }
+        }
+        let ask = match (&form.purpose, form.fields.get(form.focus), key.code) {
+            (
+                Purpose::Prompt { server, prompt },
+                Some(field),
+                KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Tab | KeyCode::BackTab,
+            ) => vec![Command::Complete {
+                server: *server,
+                prompt: prompt.clone(),
+                argument: field.name.clone(),
+                typed: field.editor.text().to_owned(),
+            }],
+            _ => Vec::new(),
+        };
+        self.overlay = Overlay::Fill(form);
+        ask
+    }
+
+    fn submit_form(
+        &mut self,
+        form: &Form,
+        arguments: serde_json::Map<String, serde_json::Value>,
+    ) -> Vec<Command> {
+        match form.purpose.clone() {
+            Purpose::Call { server, tool } => vec![Command::Call {
+                server,
+                tool,
+                arguments,
+            }],
+            Purpose::Prompt { server, prompt } => vec![Command::Prompt {
+                server,
+                prompt,
+                arguments,
+            }],
+            Purpose::Template { server, uri } => vec![Command::Read {
+                server,
+                uri: form.uri(&uri),
+                attach: false,
+            }],
+            Purpose::Approve => self.decide(Decision::CallWith(arguments), false),
+        }
+    }
+
+    /// A resource was read.
+    pub(super) fn resource_read(&mut self, uri: String, text: String, attach: bool) {
+        if attach {
+            let chat: &mut Chat = self.chat_mut();
+            if chat.attached.len() < 16 && !chat.attached.iter().any(|a| a.uri == uri) {
+                chat.attached.push(Attachment { uri, text });
+            }
+        } else {
+            self.overlay = Overlay::Read(Text::new(uri, text));
+        }
+    }
+}

@@ -1,0 +1,340 @@
+use serde_json::{Map, json};
+
+use super::conversation::{CallState, Ended};
+use super::*;
+use crate::catalog::{Hints, Tool};
+use crate::chat::{Message, Reply, Role, ToolCall};
+use crate::config::Given;
+use crate::session::ToolResult;
+use crate::tap::Progress;
+
+fn tool(name: &str) -> Tool {
+    Tool {
+        name: name.into(),
+        title: None,
+        description: "d".into(),
+        schema: Map::new(),
+        hints: Hints::default(),
+        scope: None,
+    }
+}
+
+/// An app that is connected to a server with a chat and an echo tool.
+pub(crate) fn connected() -> App {
+    let mut app = App::new(&Config::load(&Given::default(), &|_| None).unwrap());
+    let catalog = Catalog {
+        tools: vec![tool("echo"), tool("ollama-chat")],
+        protocol: "2026-07-28".into(),
+        ..Catalog::default()
+    };
+    app.update(Event::Link(
+        0,
+        LinkEvent::Ready(Box::new(catalog), Vec::new()),
+    ));
+    app
+}
+
+fn press(app: &mut App, code: KeyCode) -> Vec<Command> {
+    app.update(Event::Key(code.into()))
+}
+
+fn type_text(app: &mut App, text: &str) {
+    for c in text.chars() {
+        press(app, KeyCode::Char(c));
+    }
+}
+
+fn send(app: &mut App, text: &str) -> u64 {
+    type_text(app, text);
+    let commands = press(app, KeyCode::Enter);
+    let Some(Command::Start { turn, .. }) = commands.first() else {
+        panic!("no turn was started: {commands:?}")
+    };
+    *turn
+}
+
+fn agent(app: &mut App, turn: u64, event: AgentEvent) -> Vec<Command> {
+    let chat = app.chat().id;
+    app.update(Event::Agent { chat, turn, event })
+}
+
+fn piece(app: &mut App, turn: u64, text: &str) {
+    agent(
+        app,
+        turn,
+        AgentEvent::Progress(Progress {
+            kind: ProgressKind::Content,
+            text: text.into(),
+        }),
+    );
+}
+
+fn reply(text: &str, calls: Vec<ToolCall>) -> AgentEvent {
+    let mut reply = Reply::read(None, text);
+    reply.message = Message {
+        tool_calls: calls,
+        ..Message::new(Role::Assistant, text)
+    };
+    AgentEvent::Answered(Box::new(reply))
+}
+
+fn wanted(app: &App) -> Wanted {
+    let tool = app.servers[0].catalog.tool("echo").unwrap();
+    let call = ToolCall {
+        id: "c1".into(),
+        name: "echo".into(),
+        arguments: Map::new(),
+    };
+    Wanted {
+        number: 1,
+        call,
+        target: Target::Tool {
+            server: 0,
+            tool: "echo".into(),
+            fingerprint: tool.fingerprint(),
+            read_only: false,
+        },
+    }
+}
+
+#[test]
+fn your_message_is_on_screen_before_the_server_says_anything() {
+    let mut app = connected();
+    send(&mut app, "hello");
+    assert!(matches!(&app.chat().entries[0].body, Body::User { text, .. } if text == "hello"));
+    assert!(app.chat().input.is_blank());
+}
+
+#[test]
+fn the_final_result_replaces_the_preview_byte_for_byte() {
+    let mut app = connected();
+    let turn = send(&mut app, "hi");
+    piece(&mut app, turn, "Hel");
+    agent(&mut app, turn, reply("Hello!", Vec::new()));
+    let Body::Answer(answer) = &app.chat().entries[1].body else {
+        panic!()
+    };
+    assert_eq!(answer.text, "Hello!");
+    assert!(matches!(answer.ended, Some(Ended::Whole(_))));
+}
+
+#[test]
+fn esc_gives_the_input_back_at_once_and_keeps_the_part_that_came_marked_as_cut() {
+    let mut app = connected();
+    let turn = send(&mut app, "hi");
+    piece(&mut app, turn, "Once upon");
+    let commands = press(&mut app, KeyCode::Esc);
+    assert!(matches!(commands[..], [Command::Stop { turn: t }] if t == turn));
+    assert!(app.chat().running.is_none());
+    let Body::Answer(answer) = &app.chat().entries[1].body else {
+        panic!()
+    };
+    assert_eq!(answer.text, "Once upon");
+    assert!(matches!(answer.ended, Some(Ended::Cut(_))));
+    // What the stopped turn still sends changes nothing.
+    piece(&mut app, turn, " a time");
+    let Body::Answer(answer) = &app.chat().entries[1].body else {
+        panic!()
+    };
+    assert_eq!(answer.text, "Once upon");
+}
+
+#[test]
+fn a_server_lost_mid_answer_leaves_the_text_and_says_that_it_is_cut() {
+    let mut app = connected();
+    let turn = send(&mut app, "hi");
+    piece(&mut app, turn, "half");
+    agent(&mut app, turn, AgentEvent::Failed(Failure::Lost));
+    let Body::Answer(answer) = &app.chat().entries[1].body else {
+        panic!()
+    };
+    assert_eq!(answer.text, "half");
+    assert!(matches!(&answer.ended, Some(Ended::Cut(why)) if why.contains("lost")));
+    assert!(matches!(app.chat().entries[2].body, Body::Trouble(_)));
+}
+
+#[test]
+fn what_is_typed_while_an_answer_streams_is_sent_when_it_ends() {
+    let mut app = connected();
+    let turn = send(&mut app, "one");
+    type_text(&mut app, "two");
+    assert!(press(&mut app, KeyCode::Enter).is_empty());
+    assert_eq!(app.chat().queue.len(), 1);
+    let commands = agent(&mut app, turn, AgentEvent::Done);
+    assert!(matches!(&commands[..], [Command::Start { .. }]));
+}
+
+#[test]
+fn no_call_is_made_without_a_yes() {
+    let mut app = connected();
+    let turn = send(&mut app, "hi");
+    let ask = wanted(&app);
+    assert!(
+        agent(&mut app, turn, AgentEvent::Wanted(ask)).is_empty(),
+        "nothing may be decided by itself"
+    );
+    app.now += Duration::from_secs(1);
+    assert!(press(&mut app, KeyCode::Enter).is_empty());
+    assert!(press(&mut app, KeyCode::Char('x')).is_empty());
+    assert!(app.chat().pending.is_some());
+    let commands = press(&mut app, KeyCode::Char('y'));
+    assert!(matches!(
+        &commands[..],
+        [Command::Decide {
+            decision: Decision::Call,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn a_no_is_shown_and_told() {
+    let mut app = connected();
+    let turn = send(&mut app, "hi");
+    let ask = wanted(&app);
+    agent(&mut app, turn, AgentEvent::Wanted(ask));
+    app.now += Duration::from_secs(1);
+    let commands = press(&mut app, KeyCode::Char('n'));
+    assert!(matches!(
+        &commands[..],
+        [Command::Decide {
+            decision: Decision::Refuse,
+            ..
+        }]
+    ));
+    let Body::Call(card) = &app.chat().entries.last().unwrap().body else {
+        panic!()
+    };
+    assert_eq!(card.state, CallState::Refused);
+}
+
+#[test]
+fn a_question_that_pops_up_under_somebodys_fingers_is_not_answered_by_what_they_type() {
+    let mut app = connected();
+    let turn = send(&mut app, "hi");
+    let ask = wanted(&app);
+    agent(&mut app, turn, AgentEvent::Wanted(ask));
+    // In the middle of "yay": the first letters arrive right after the question.
+    for c in "yay".chars() {
+        assert!(press(&mut app, KeyCode::Char(c)).is_empty());
+    }
+    app.now += Duration::from_secs(5);
+    assert!(press(&mut app, KeyCode::Char('y')).is_empty());
+    assert_eq!(app.chat().input.text(), "yayy");
+    press(&mut app, KeyCode::Tab);
+    assert!(!press(&mut app, KeyCode::Char('y')).is_empty());
+}
+
+#[test]
+fn always_belongs_to_one_definition_and_a_changed_one_is_asked_for_again() {
+    let mut app = connected();
+    let turn = send(&mut app, "hi");
+    let ask = wanted(&app);
+    agent(&mut app, turn, AgentEvent::Wanted(ask.clone()));
+    app.now += Duration::from_secs(1);
+    press(&mut app, KeyCode::Char('a'));
+    let commands = agent(
+        &mut app,
+        turn,
+        AgentEvent::Wanted(Wanted {
+            number: 2,
+            ..ask.clone()
+        }),
+    );
+    assert!(matches!(&commands[..], [Command::Decide { number: 2, .. }]));
+    let Target::Tool {
+        server,
+        tool,
+        read_only,
+        ..
+    } = ask.target.clone()
+    else {
+        panic!()
+    };
+    let changed = Target::Tool {
+        server,
+        tool,
+        read_only,
+        fingerprint: "other".into(),
+    };
+    assert!(
+        agent(
+            &mut app,
+            turn,
+            AgentEvent::Wanted(Wanted {
+                number: 3,
+                target: changed,
+                call: ask.call
+            })
+        )
+        .is_empty()
+    );
+    assert!(app.chat().pending.is_some());
+}
+
+#[test]
+fn a_results_text_reaches_the_next_turn() {
+    let mut app = connected();
+    let turn = send(&mut app, "hi");
+    let ask = wanted(&app);
+    agent(&mut app, turn, reply("", vec![ask.call.clone()]));
+    agent(&mut app, turn, AgentEvent::Wanted(ask));
+    agent(
+        &mut app,
+        turn,
+        AgentEvent::Calling(1, json!({"message": "x"}).as_object().unwrap().clone()),
+    );
+    let result = ToolResult {
+        text: "echoed".into(),
+        structured: None,
+        is_error: false,
+    };
+    agent(&mut app, turn, AgentEvent::Called(1, Ok(result)));
+    agent(&mut app, turn, AgentEvent::Done);
+    type_text(&mut app, "more");
+    let commands = press(&mut app, KeyCode::Enter);
+    let Some(Command::Start { ask, .. }) = commands.first() else {
+        panic!()
+    };
+    assert!(
+        ask.ask
+            .messages
+            .iter()
+            .any(|m| m.role == Role::Tool && m.content == "echoed")
+    );
+}
+
+#[test]
+fn a_paste_is_never_sent() {
+    let mut app = connected();
+    assert!(app.update(Event::Paste("rm -rf /\n".into())).is_empty());
+    assert_eq!(app.chat().input.text(), "rm -rf /\n");
+    assert!(app.chat().entries.is_empty());
+}
+
+#[test]
+fn ctrl_c_stops_then_clears_then_leaves() {
+    let mut app = connected();
+    send(&mut app, "hi");
+    type_text(&mut app, "draft");
+    let ctrl_c = || Event::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+    assert!(matches!(app.update(ctrl_c())[..], [Command::Stop { .. }]));
+    assert!(app.update(ctrl_c()).is_empty());
+    assert!(app.chat().input.is_blank());
+    assert!(matches!(app.update(ctrl_c())[..], [Command::Quit]));
+}
+
+#[test]
+fn without_a_server_a_message_stays_and_the_reason_is_shown() {
+    let mut app = App::new(&Config::load(&Given::default(), &|_| None).unwrap());
+    app.update(Event::Link(
+        0,
+        LinkEvent::Down(Failure::from_rpc(401, "bad key", None), None),
+    ));
+    type_text(&mut app, "hi");
+    press(&mut app, KeyCode::Enter);
+    let Body::Trouble(trouble) = &app.chat().entries[1].body else {
+        panic!()
+    };
+    assert!(trouble.advice.as_ref().unwrap().contains("MCP_CLIENT_KEY"));
+}

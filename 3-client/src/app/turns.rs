@@ -1,0 +1,513 @@
+//! A turn: from Enter to the end of the last answer, with the calls in between.
+
+use super::conversation::{Answer, CallCard, CallState, Closing, Ended};
+use super::*;
+use crate::chat::Reply;
+use crate::config::Approve;
+
+/// What a running turn is doing. Each looks different on screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Sent; nothing has come back yet.
+    Sent,
+    /// The server has it waiting, at this place.
+    Queued(String),
+    /// The model is being loaded.
+    Loading,
+    /// The model thinks.
+    Thinking,
+    /// Text is coming.
+    Answering,
+    /// A person decides.
+    Deciding,
+    /// A tool is running.
+    Calling(String),
+}
+
+/// A running turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    /// Its number.
+    pub turn: u64,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Since when it does that.
+    pub since: Duration,
+    /// When this model call began.
+    pub asked: Duration,
+    /// When its first text came.
+    pub first_token: Option<Duration>,
+    /// The entry that is being written.
+    pub answer: Option<u64>,
+    /// Calls and their entries.
+    pub calls: Vec<(u32, u64, Duration)>,
+}
+
+impl App {
+    /// Puts the person's message up and starts the turn.
+    pub(super) fn say(&mut self, chat: usize, text: String) -> Vec<Command> {
+        let attached = std::mem::take(&mut self.chats[chat].attached);
+        self.push(chat, Body::User { text, attached });
+        self.start(chat)
+    }
+
+    /// Starts a turn from the chat as it stands.
+    pub(super) fn start(&mut self, chat: usize) -> Vec<Command> {
+        let Some(server) = self.chat_server() else {
+            let failure = match self.servers.first().map(|s| &s.connection) {
+                Some(Connection::Down(failure, _)) => failure.clone(),
+                Some(Connection::Connecting) => Failure::Away("still connecting; the message is above, press Ctrl-Up and send it again in a moment".into()),
+                _ => Failure::Here(format!("no connected server has a tool named {}; tools can still be called by hand", self.chat_tool)),
+            };
+            self.push(chat, Body::Trouble(Trouble::from(&failure)));
+            return Vec::new();
+        };
+        let resources: Vec<(String, usize)> = self
+            .servers
+            .iter()
+            .enumerate()
+            .flat_map(|(place, s)| {
+                s.catalog
+                    .resources
+                    .iter()
+                    .map(move |r| (r.uri.clone(), place))
+            })
+            .collect();
+        let ready = self
+            .servers
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| s.connection == Connection::Ready);
+        let offered = offers(
+            ready.map(|(place, s)| {
+                // A tool whose definition changed is no tool of this model until a person says so.
+                let tools = s
+                    .catalog
+                    .tools
+                    .iter()
+                    .filter(|t| !s.held.iter().any(|h| h.tool == t.name));
+                (place, s.name.as_str(), tools.collect())
+            }),
+            self.servers.len() > 1,
+            &resources,
+        );
+        let turn = self.id();
+        let now = self.now;
+        let state = &mut self.chats[chat];
+        let ask = Turn {
+            server,
+            chat_tool: self.chat_tool.clone(),
+            ask: Ask {
+                messages: conversation::messages(self.system.as_deref(), &state.entries),
+                model: state.model.clone(),
+                ..Ask::default()
+            },
+            offered,
+            resources,
+            rounds: self.rounds,
+        };
+        state.running = Some(Running {
+            turn,
+            phase: Phase::Sent,
+            since: now,
+            asked: now,
+            first_token: None,
+            answer: None,
+            calls: Vec::new(),
+        });
+        vec![Command::Start {
+            chat: state.id,
+            turn,
+            ask: Box::new(ask),
+        }]
+    }
+
+    /// Stops the turn on screen: at once here, and the server is told.
+    pub(super) fn stop_current(&mut self) -> Vec<Command> {
+        let chat = self.current;
+        let Some(running) = self.chats[chat].running.take() else {
+            return Vec::new();
+        };
+        self.close_turn(chat, &running, "stopped by you");
+        // What was queued comes back for editing rather than being sent after a stop.
+        let state = &mut self.chats[chat];
+        if !state.queue.is_empty() {
+            let mut waiting: Vec<String> = state.queue.drain(..).collect();
+            if !state.input.is_blank() {
+                waiting.push(state.input.text().to_owned());
+            }
+            state.input.set(waiting.join("\n"));
+        }
+        vec![Command::Stop { turn: running.turn }]
+    }
+
+    /// Marks whatever was unfinished.
+    fn close_turn(&mut self, chat: usize, running: &Running, why: &str) {
+        let state = &mut self.chats[chat];
+        state.pending = None;
+        for entry in state.entries.iter_mut().rev() {
+            match &mut entry.body {
+                Body::Answer(answer)
+                    if Some(entry.id) == running.answer && answer.ended.is_none() =>
+                {
+                    answer.ended = Some(Ended::Cut(why.to_owned()));
+                    entry.rev += 1;
+                }
+                Body::Call(card)
+                    if matches!(card.state, CallState::Waiting | CallState::Running) =>
+                {
+                    card.state = CallState::Stopped;
+                    entry.rev += 1;
+                }
+                Body::User { .. } => break,
+                _ => {}
+            }
+        }
+    }
+
+    fn entry_mut(&mut self, chat: usize, id: u64) -> Option<&mut Entry> {
+        self.chats[chat]
+            .entries
+            .iter_mut()
+            .rev()
+            .find(|e| e.id == id)
+    }
+
+    /// Applies one event of a turn.
+    pub(super) fn agent(&mut self, chat: u64, turn: u64, event: AgentEvent) -> Vec<Command> {
+        let Some(chat) = self.chats.iter().position(|c| c.id == chat) else {
+            return Vec::new();
+        };
+        let now = self.now;
+        let state = &mut self.chats[chat];
+        let Some(running) = state.running.as_mut().filter(|r| r.turn == turn) else {
+            return Vec::new();
+        };
+        state.unsaved = true;
+        match event {
+            AgentEvent::Asking => {
+                (running.asked, running.first_token, running.answer) = (now, None, None);
+                self.phase(chat, Phase::Sent);
+            }
+            AgentEvent::Progress(piece) => self.piece(chat, piece.kind, &piece.text),
+            AgentEvent::Answered(reply) => self.answered(chat, *reply),
+            AgentEvent::Wanted(wanted) => return self.wanted(chat, turn, wanted),
+            AgentEvent::Calling(number, arguments) => {
+                let id =
+                    running
+                        .calls
+                        .iter_mut()
+                        .find(|(n, ..)| *n == number)
+                        .map(|(_, id, began)| {
+                            *began = now;
+                            *id
+                        });
+                if let Some(Entry {
+                    body: Body::Call(card),
+                    rev,
+                    ..
+                }) = id.and_then(|id| self.entry_mut(chat, id))
+                {
+                    card.call.arguments = arguments;
+                    card.state = CallState::Running;
+                    *rev += 1;
+                    let name = card.call.name.clone();
+                    self.phase(chat, Phase::Calling(name));
+                }
+            }
+            AgentEvent::Called(number, result) => {
+                let call = running.calls.iter().find(|(n, ..)| *n == number).copied();
+                if let Some((_, id, began)) = call
+                    && let Some(Entry {
+                        body: Body::Call(card),
+                        rev,
+                        ..
+                    }) = self.entry_mut(chat, id)
+                {
+                    card.state = match result {
+                        Ok(result) => CallState::Done(result, now.saturating_sub(began)),
+                        Err(failure) => CallState::Failed(Trouble::from(&failure)),
+                    };
+                    *rev += 1;
+                }
+            }
+            AgentEvent::Failed(failure) => {
+                let running = running.clone();
+                self.chats[chat].running = None;
+                self.close_turn(chat, &running, &failure.to_string());
+                self.push(chat, Body::Trouble(Trouble::from(&failure)));
+                return self.next_in_queue(chat, &failure);
+            }
+            AgentEvent::Done => {
+                self.chats[chat].running = None;
+                if let Some(text) = self.chats[chat].queue.pop_front() {
+                    return self.say(chat, text);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// After a failure the waiting messages come back to the input: sending them into the same
+    /// trouble one after the other would help nobody.
+    fn next_in_queue(&mut self, chat: usize, _failure: &Failure) -> Vec<Command> {
+        let state = &mut self.chats[chat];
+        if !state.queue.is_empty() && state.input.is_blank() {
+            let waiting: Vec<String> = state.queue.drain(..).collect();
+            state.input.set(waiting.join("\n"));
+        }
+        Vec::new()
+    }
+
+    fn phase(&mut self, chat: usize, phase: Phase) {
+        let now = self.now;
+        if let Some(running) = &mut self.chats[chat].running
+            && running.phase != phase
+        {
+            running.phase = phase;
+            running.since = now;
+        }
+    }
+
+    /// The entry being written, made when its first piece comes.
+    fn writing(&mut self, chat: usize) -> Option<&mut Entry> {
+        let id = match self.chats[chat].running.as_ref()?.answer {
+            Some(id) => id,
+            None => {
+                let id = self.push(chat, Body::Answer(Answer::default()));
+                self.chats[chat].running.as_mut()?.answer = Some(id);
+                id
+            }
+        };
+        self.entry_mut(chat, id)
+    }
+
+    fn piece(&mut self, chat: usize, kind: ProgressKind, text: &str) {
+        let phase = match kind {
+            ProgressKind::Queued => Phase::Queued(crate::untrusted::label(text, 40)),
+            ProgressKind::Loading => Phase::Loading,
+            ProgressKind::Thinking => Phase::Thinking,
+            ProgressKind::Content => Phase::Answering,
+        };
+        let now = self.now;
+        if matches!(kind, ProgressKind::Thinking | ProgressKind::Content) {
+            if let Some(running) = &mut self.chats[chat].running {
+                running.first_token.get_or_insert(now);
+            }
+            if let Some(Entry {
+                body: Body::Answer(answer),
+                rev,
+                ..
+            }) = self.writing(chat)
+            {
+                if kind == ProgressKind::Thinking {
+                    answer.thinking.push_str(text);
+                } else {
+                    answer.text.push_str(text);
+                }
+                *rev += 1;
+            }
+        }
+        self.phase(chat, phase);
+    }
+
+    fn answered(&mut self, chat: usize, reply: Reply) {
+        let now = self.now;
+        let Some((asked, first)) = self.chats[chat]
+            .running
+            .as_ref()
+            .map(|r| (r.asked, r.first_token))
+        else {
+            return;
+        };
+        let (usage, timings) = (reply.usage, reply.timings);
+        let speed = (timings.answer_ms > 0.0 && usage.completion_tokens > 0).then(|| {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a token count is far below 2^52"
+            )]
+            let tokens = usage.completion_tokens as f64;
+            tokens / (timings.answer_ms / 1000.0)
+        });
+        let closing = Closing {
+            provider: crate::untrusted::label(&reply.provider, 40),
+            model: crate::untrusted::label(&reply.model, 60),
+            first_token: first.map(|at| at.saturating_sub(asked)),
+            total: now.saturating_sub(asked),
+            tokens: usage.completion_tokens,
+            speed,
+            context: reply.context.filter(|c| c.size > 0),
+            stopped: reply
+                .done_reason
+                .filter(|r| r != "stop")
+                .map(|r| crate::untrusted::label(&r, 40)),
+            warnings: reply
+                .warnings
+                .iter()
+                .take(8)
+                .map(|w| crate::untrusted::label(w, 300))
+                .collect(),
+        };
+        if let Some(place) = self.chat_server()
+            && !closing.provider.is_empty()
+        {
+            self.servers[place]
+                .catalog
+                .models
+                .provider
+                .clone_from(&closing.provider);
+        }
+        if let Some(Entry {
+            body: Body::Answer(answer),
+            rev,
+            ..
+        }) = self.writing(chat)
+        {
+            // The result is the truth; the pieces were only its preview.
+            answer.text = reply.message.content;
+            if let Some(thinking) = reply.message.thinking {
+                answer.thinking = thinking;
+            }
+            answer.calls = reply.message.tool_calls;
+            answer.ended = Some(Ended::Whole(Box::new(closing)));
+            *rev += 1;
+        }
+        if let Some(running) = &mut self.chats[chat].running {
+            running.answer = None;
+        }
+    }
+
+    /// A call the model wants: a rule decides, or a person does.
+    fn wanted(&mut self, chat: usize, turn: u64, wanted: Wanted) -> Vec<Command> {
+        let server = match &wanted.target {
+            Target::Tool { server, .. } => self.servers.get(*server),
+            Target::Resource => self.chat_server().and_then(|place| self.servers.get(place)),
+            Target::Unknown => None,
+        };
+        let name = server.map(|s| s.name.clone());
+        let default = server.map_or(Approve::None, |s| s.approve);
+        let read_only = matches!(
+            &wanted.target,
+            Target::Tool {
+                read_only: true,
+                ..
+            } | Target::Resource
+        );
+        let by_rule = default == Approve::All || (default == Approve::ReadOnly && read_only);
+        let approved = by_rule
+            || approval_key(&wanted.target, name.as_deref())
+                .is_some_and(|key| self.chats[chat].approved.contains(&key));
+        let card = CallCard {
+            call: wanted.call.clone(),
+            server: name,
+            state: CallState::Waiting,
+            unfolded: false,
+        };
+        let entry = self.push(chat, Body::Call(card));
+        let now = self.now;
+        if let Some(running) = &mut self.chats[chat].running {
+            running.calls.push((wanted.number, entry, now));
+        }
+        if wanted.target == Target::Unknown {
+            return Vec::new();
+        }
+        if approved {
+            return vec![Command::Decide {
+                turn,
+                number: wanted.number,
+                decision: Decision::Call,
+            }];
+        }
+        let state = &mut self.chats[chat];
+        state.pending = Some(Pending {
+            wanted,
+            entry,
+            focused: state.input.is_blank(),
+            armed: now + TYPING_GUARD,
+        });
+        self.phase(chat, Phase::Deciding);
+        Vec::new()
+    }
+
+    /// Keys while a call waits. `None` hands the key on to the input.
+    pub(super) fn pending_key(&mut self, key: KeyEvent) -> Option<Vec<Command>> {
+        let now = self.now;
+        let pending = self.chat_mut().pending.as_mut()?;
+        if key.code == KeyCode::Tab {
+            pending.focused = !pending.focused;
+            return Some(Vec::new());
+        }
+        if !pending.focused {
+            return None;
+        }
+        if now < pending.armed {
+            // Somebody was typing when the question appeared: their keys belong to the input.
+            if matches!(key.code, KeyCode::Char(_)) {
+                pending.focused = false;
+            }
+            return None;
+        }
+        match key.code {
+            KeyCode::Char('y') => Some(self.decide(Decision::Call, false)),
+            KeyCode::Char('a') => Some(self.decide(Decision::Call, true)),
+            KeyCode::Char('n') => Some(self.decide(Decision::Refuse, false)),
+            KeyCode::Char('e') => {
+                let form = form::Form::for_arguments(
+                    &pending.wanted.call.name,
+                    &pending.wanted.call.arguments,
+                );
+                self.overlay = Overlay::Fill(form);
+                Some(Vec::new())
+            }
+            // Anything else that would type goes nowhere, so that a slip can't approve.
+            KeyCode::Char(_) | KeyCode::Enter => Some(Vec::new()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn decide(&mut self, decision: Decision, always: bool) -> Vec<Command> {
+        let chat = self.current;
+        let Some(pending) = self.chats[chat].pending.take() else {
+            return Vec::new();
+        };
+        let Some(turn) = self.chats[chat].running.as_ref().map(|r| r.turn) else {
+            return Vec::new();
+        };
+        if decision == Decision::Refuse
+            && let Some(Entry {
+                body: Body::Call(card),
+                rev,
+                ..
+            }) = self.entry_mut(chat, pending.entry)
+        {
+            card.state = CallState::Refused;
+            *rev += 1;
+        }
+        if always {
+            let name = match &pending.wanted.target {
+                Target::Tool { server, .. } => self.servers.get(*server).map(|s| s.name.clone()),
+                Target::Resource | Target::Unknown => self
+                    .chat_server()
+                    .map(|place| self.servers[place].name.clone()),
+            };
+            if let Some(key) = approval_key(&pending.wanted.target, name.as_deref()) {
+                self.chats[chat].approved.insert(key);
+            }
+        }
+        self.phase(chat, Phase::Sent);
+        vec![Command::Decide {
+            turn,
+            number: pending.wanted.number,
+            decision,
+        }]
+    }
+}
+
+/// What an approval belongs to: exactly this definition on this server.
+fn approval_key(target: &Target, server: Option<&str>) -> Option<(String, String)> {
+    match target {
+        Target::Tool { fingerprint, .. } => Some((server?.to_owned(), fingerprint.clone())),
+        Target::Resource => Some((server?.to_owned(), crate::agent::READ_RESOURCE.to_owned())),
+        Target::Unknown => None,
+    }
+}

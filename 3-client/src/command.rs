@@ -1,0 +1,109 @@
+//! What the app wants done. It does nothing itself.
+
+use serde_json::{Map, Value};
+
+use crate::agent::{Decision, Turn};
+
+/// One thing to do, outside of the app.
+#[derive(Debug)]
+pub enum Command {
+    /// Start a turn of a chat.
+    Start {
+        /// Which chat.
+        chat: u64,
+        /// Which turn.
+        turn: u64,
+        /// What to ask.
+        ask: Box<Turn>,
+    },
+    /// Pass a decision on to a turn.
+    Decide {
+        /// Which turn.
+        turn: u64,
+        /// Which call of it.
+        number: u32,
+        /// What was decided.
+        decision: Decision,
+    },
+    /// Stop a turn; the server is told.
+    Stop {
+        /// Which turn.
+        turn: u64,
+    },
+    /// Connect again now.
+    Reconnect,
+    /// Move through the transcript.
+    Scroll(Scroll),
+    /// Call a tool by hand.
+    Call {
+        /// The server's place.
+        server: usize,
+        /// The tool.
+        tool: String,
+        /// Its arguments.
+        arguments: Map<String, Value>,
+    },
+    /// Read a resource.
+    Read {
+        /// The server's place.
+        server: usize,
+        /// The URI.
+        uri: String,
+        /// Whether it goes into the message.
+        attach: bool,
+    },
+    /// Fill in a prompt.
+    Prompt {
+        /// The server's place.
+        server: usize,
+        /// The prompt.
+        prompt: String,
+        /// Its arguments.
+        arguments: Map<String, Value>,
+    },
+    /// Ask the server how an argument might go on.
+    Complete {
+        /// The server's place.
+        server: usize,
+        /// The prompt.
+        prompt: String,
+        /// The argument.
+        argument: String,
+        /// What was typed.
+        typed: String,
+    },
+    /// Write the wire log to a file.
+    SaveWire,
+    /// Read the server's own record of this caller.
+    ReadAudit,
+    /// Put text on the clipboard, by the terminal.
+    Copy(String),
+    /// Open the text in `$EDITOR`.
+    Editor(String),
+    /// Write a file into the working directory.
+    Export {
+        /// The chat's name.
+        name: String,
+        /// The file's ending.
+        extension: &'static str,
+        /// What to write.
+        text: String,
+    },
+    /// Read a saved chat.
+    Open(String),
+    /// Leave.
+    Quit,
+}
+
+/// How to move through the transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scroll {
+    /// Lines; up is negative.
+    Lines(i32),
+    /// Screens; up is negative.
+    Pages(i32),
+    /// To the first line.
+    Top,
+    /// To the last line, and stay there.
+    Bottom,
+}

@@ -1,0 +1,618 @@
+//! The HTTP side of Streamable HTTP, for rmcp's transport.
+//!
+//! rmcp ships a client of its own. This one exists for two reasons: a refusal (401, 403, 429) keeps its
+//! JSON-RPC body, so that a person reads *why*; and every message is filed in the [`WireLog`] with its
+//! status and headers. What rmcp's client promises is kept: bounded bodies and events, and no
+//! redirects, so that a credential can't be led to another origin.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+};
+use rmcp::transport::streamable_http_client::{
+    SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+};
+use sse_stream::{Sse, SseStream};
+
+use crate::failure::{Failure, Refusal};
+use crate::secret::Secret;
+use crate::untrusted::label;
+use crate::wire::{Direction, HttpPart, WireLog, safe_headers};
+
+/// One JSON reply, or one event of a stream. A model's answer is far below this.
+pub const MAX_MESSAGE: usize = 8 * 1024 * 1024;
+/// A refusal's body.
+const MAX_REFUSAL: usize = 64 * 1024;
+const EVENT_STREAM: &str = "text/event-stream";
+const JSON: &str = "application/json";
+const SESSION_ID: &str = "mcp-session-id";
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// What this HTTP client adds to rmcp's errors.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The request didn't work: connect, TLS, or a broken body.
+    #[error("{}", reason(.0))]
+    Request(reqwest::Error),
+    /// The server said no, and this is what it said.
+    #[error("{0}")]
+    Refused(Failure),
+}
+
+/// reqwest's own text names the URL, which may hold a secret, and hides the cause.
+fn reason(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    if error.is_timeout() {
+        return "it didn't answer in time".into();
+    }
+    label(&cause.to_string(), 200)
+}
+
+/// Why a client could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Not a URL that this client opens.
+    #[error(
+        "{0:?} isn't a server address: write http://host:port/mcp or https://host/mcp, without a key in it"
+    )]
+    Address(String),
+    /// The key holds characters that a header can't.
+    #[error(
+        "the key holds characters that can't be sent in a header; is it the whole line and nothing else?"
+    )]
+    Key,
+    /// TLS or the connector.
+    #[error("can't set up HTTPS on this machine: {0}")]
+    Tls(String),
+}
+
+/// Checks an address: http or https, a host, and no credential in it, because URLs end up in logs.
+///
+/// # Errors
+/// [`BuildError::Address`] with the address, without any credential.
+pub fn check_url(address: &str) -> Result<url::Url, BuildError> {
+    let refuse = |shown: &str| BuildError::Address(label(shown, 120));
+    let url = url::Url::parse(address).map_err(|_| refuse(address))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(refuse(address));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse(&format!(
+            "{}://…@{}",
+            url.scheme(),
+            url.host_str().unwrap_or_default()
+        )));
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// Builds the HTTP client for one address.
+///
+/// # Errors
+/// [`BuildError::Tls`] when the system's certificates can't be used for an https address.
+pub fn client_for(url: &url::Url) -> Result<reqwest::Client, BuildError> {
+    // Once per process; a second call finds it installed, and that is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("mcp-client/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(2))
+        // Followed, a redirect could carry the key to another origin. Not followed, it is shown.
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_idle_timeout(Duration::from_secs(15));
+    if is_loopback(url) {
+        builder = builder.no_proxy();
+    }
+    if url.scheme() == "http" {
+        // No TLS is needed, so a machine without any CA certificates must not fail to start.
+        let tls = rustls::ClientConfig::builder()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        builder = builder.tls_backend_preconfigured(tls);
+    }
+    builder.build().map_err(|e| BuildError::Tls(reason(&e)))
+}
+
+/// Streamable HTTP over reqwest, with the wire log and refusals kept whole.
+#[derive(Clone)]
+pub struct HttpClient {
+    inner: reqwest::Client,
+    authorization: Option<HeaderValue>,
+    server: Arc<str>,
+    wire: WireLog,
+}
+
+impl std::fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpClient")
+            .field("server", &self.server)
+            .field("key", &self.authorization.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+type HttpResult<T> = Result<T, StreamableHttpError<HttpError>>;
+
+impl HttpClient {
+    /// A client for one server. The key goes only into the Authorization header of its own requests.
+    ///
+    /// # Errors
+    /// [`BuildError`] when the address, the key or TLS can't be used.
+    pub fn new(
+        server: Arc<str>,
+        address: &str,
+        key: Option<&Secret>,
+        wire: WireLog,
+    ) -> Result<Self, BuildError> {
+        let url = check_url(address)?;
+        let authorization = match key {
+            None => None,
+            Some(key) => {
+                wire.hide(key);
+                let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+                    .map_err(|_| BuildError::Key)?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        Ok(Self {
+            inner: client_for(&url)?,
+            authorization,
+            server,
+            wire,
+        })
+    }
+
+    /// Sends one request and reports its headers for the log.
+    async fn send(
+        &self,
+        method: reqwest::Method,
+        uri: &str,
+        session: Option<&str>,
+        custom: HashMap<HeaderName, HeaderValue>,
+        body: Option<&str>,
+    ) -> HttpResult<reqwest::Response> {
+        let mut headers: HeaderMap = custom.into_iter().collect();
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        if let Some(key) = &self.authorization {
+            headers.insert(AUTHORIZATION, key.clone());
+        }
+        if let Some(value) = session.and_then(|s| HeaderValue::from_str(s).ok()) {
+            headers.insert(SESSION_ID, value);
+        }
+        if let Some(body) = body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+            self.wire.record(
+                &self.server,
+                Direction::Out,
+                body,
+                Some(HttpPart {
+                    status: None,
+                    headers: safe_headers(&headers),
+                }),
+            );
+        }
+        let mut request = self.inner.request(method, uri).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body.to_owned());
+        }
+        request
+            .send()
+            .await
+            .map_err(|e| StreamableHttpError::Client(HttpError::Request(e)))
+    }
+
+    fn seen(&self, response: &reqwest::Response, body: &str) {
+        let http = HttpPart {
+            status: Some(response.status().as_u16()),
+            headers: safe_headers(response.headers()),
+        };
+        self.wire
+            .record(&self.server, Direction::In, body, Some(http));
+    }
+
+    fn seen_parts(&self, status: StatusCode, headers: &HeaderMap, body: &str) {
+        let http = HttpPart {
+            status: Some(status.as_u16()),
+            headers: safe_headers(headers),
+        };
+        self.wire
+            .record(&self.server, Direction::In, body, Some(http));
+    }
+
+    /// Turns a reply that isn't 2xx into the most telling error there is.
+    async fn refusal(
+        &self,
+        response: reqwest::Response,
+        message: Option<&ClientJsonRpcMessage>,
+    ) -> HttpResult<StreamableHttpPostResponse> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        // A body that is too large or breaks off still leaves the status to report.
+        let body = bounded(response, MAX_REFUSAL).await.unwrap_or_default();
+        let text = String::from_utf8_lossy(&body);
+        self.seen_parts(status, &headers, &text);
+        if status.is_redirection() {
+            let to = headers
+                .get(http::header::LOCATION)
+                .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned())
+                .unwrap_or_default();
+            let what = format!(
+                "it redirects to {}; redirects aren't followed, so that a key never reaches another host. Set that address yourself if you trust it",
+                label(&to, 200)
+            );
+            return Err(refused(Failure::Protocol(what)));
+        }
+        let rpc = serde_json::from_slice::<ServerJsonRpcMessage>(&body)
+            .ok()
+            .and_then(|m| match m {
+                JsonRpcMessage::Error(e) => Some(e.error),
+                _ => None,
+            });
+        if let Some(reply) = discover_fallback(message, status, rpc.as_ref()) {
+            return Ok(reply);
+        }
+        let code = i64::from(status.as_u16());
+        let failure = match rpc {
+            Some(ErrorData {
+                code: rpc_code,
+                message,
+                data,
+            }) => {
+                let failure = Failure::from_rpc(i64::from(rpc_code.0), &message, data.as_ref());
+                // A server with codes of its own still means what its status says.
+                match failure {
+                    Failure::Rpc { .. } if is_refusal(status) => {
+                        from_status(code, &message, &headers)
+                    }
+                    other => with_retry_after(other, &headers),
+                }
+            }
+            None if is_refusal(status) => from_status(
+                code,
+                status.canonical_reason().unwrap_or_default(),
+                &headers,
+            ),
+            None => Failure::Protocol(format!("HTTP {status}: {}", label(&text, 200))),
+        };
+        Err(refused(failure))
+    }
+
+    /// An event stream whose events are bounded and filed.
+    fn events(&self, response: reqwest::Response) -> BoxStream<'static, Result<Sse, SseError>> {
+        let mut first = Some(HttpPart {
+            status: Some(response.status().as_u16()),
+            headers: safe_headers(response.headers()),
+        });
+        let (wire, server) = (self.wire.clone(), self.server.clone());
+        SseStream::from_bytes_stream(bounded_events(response.bytes_stream()))
+            .inspect_ok(move |event| {
+                if let Some(data) = event.data.as_deref().filter(|d| !d.trim().is_empty()) {
+                    wire.record(&server, Direction::In, data, first.take());
+                }
+            })
+            .boxed()
+    }
+}
+
+fn refused(failure: Failure) -> StreamableHttpError<HttpError> {
+    StreamableHttpError::Client(HttpError::Refused(failure))
+}
+
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403 | 408 | 413 | 429 | 503)
+}
+
+fn from_status(code: i64, message: &str, headers: &HeaderMap) -> Failure {
+    with_retry_after(Failure::from_rpc(code, message, None), headers)
+}
+
+fn with_retry_after(failure: Failure, headers: &HeaderMap) -> Failure {
+    let Failure::Refused(
+        refusal @ Refusal {
+            retry_after: None, ..
+        },
+    ) = failure
+    else {
+        return failure;
+    };
+    let wait = headers
+        .get(RETRY_AFTER)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.trim().parse::<u64>().ok());
+    Failure::Refused(Refusal {
+        retry_after: wait.map(|s| Duration::from_secs(s.min(86_400))),
+        ..refusal
+    })
+}
+
+/// An older server answers `server/discover` with a 4xx that names no request. Handed on as that
+/// request's own error, it makes rmcp go on with `initialize`. A refusal of the key is no such case.
+fn discover_fallback(
+    message: Option<&ClientJsonRpcMessage>,
+    status: StatusCode,
+    error: Option<&ErrorData>,
+) -> Option<StreamableHttpPostResponse> {
+    let Some(JsonRpcMessage::Request(request)) = message else {
+        return None;
+    };
+    let discover = matches!(request.request, ClientRequest::DiscoverRequest(_));
+    if !discover || !status.is_client_error() || matches!(status.as_u16(), 401 | 403 | 429) {
+        return None;
+    }
+    let error = error.cloned().unwrap_or_else(|| {
+        ErrorData::invalid_request(
+            format!("server/discover was answered with HTTP {status}"),
+            None,
+        )
+    });
+    Some(json_error(error, request.id.clone()))
+}
+
+fn json_error(error: ErrorData, id: RequestId) -> StreamableHttpPostResponse {
+    StreamableHttpPostResponse::Json(ServerJsonRpcMessage::error(error, Some(id)), None)
+}
+
+/// Reads a body of at most `max` bytes.
+async fn bounded(response: reqwest::Response, max: usize) -> HttpResult<Vec<u8>> {
+    let mut body = Vec::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|e| StreamableHttpError::Client(HttpError::Request(e)))?;
+        if body.len() + chunk.len() > max {
+            return Err(StreamableHttpError::ResponseBodyTooLarge { max_size: max });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum EventError {
+    #[error("{}", reason(.0))]
+    Body(reqwest::Error),
+    #[error("the server sent an event of more than {MAX_MESSAGE} bytes")]
+    TooLarge,
+}
+
+/// Counts the bytes since the last empty line, which is what a parser has to hold.
+fn bounded_events(
+    chunks: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, EventError>> + Send + 'static {
+    chunks.scan((0usize, 0usize, false), |(event, line, over), chunk| {
+        if *over {
+            return std::future::ready(None);
+        }
+        let checked = chunk.map_err(EventError::Body).and_then(|chunk| {
+            for byte in &chunk {
+                match byte {
+                    b'\n' if *line == 0 => *event = 0,
+                    b'\n' => *line = 0,
+                    b'\r' => {}
+                    _ => *line += 1,
+                }
+                *event += 1;
+            }
+            if *event > MAX_MESSAGE {
+                return Err(EventError::TooLarge);
+            }
+            Ok(chunk)
+        });
+        *over = checked.is_err();
+        std::future::ready(Some(checked))
+    })
+}
+
+fn content_type(response: &reqwest::Response) -> &str {
+    response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default()
+}
+
+impl StreamableHttpClient for HttpClient {
+    type Error = HttpError;
+
+    async fn post_message(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session_id: Option<Arc<str>>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> HttpResult<StreamableHttpPostResponse> {
+        let body = serde_json::to_string(&message)?;
+        let response = self
+            .send(
+                reqwest::Method::POST,
+                &uri,
+                session_id.as_deref(),
+                custom_headers,
+                Some(&body),
+            )
+            .await?;
+        let status = response.status();
+        if matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
+            self.seen(&response, "");
+            return Ok(StreamableHttpPostResponse::Accepted);
+        }
+        if status == StatusCode::NOT_FOUND && session_id.is_some() {
+            self.seen(&response, "");
+            return Err(StreamableHttpError::SessionExpired);
+        }
+        if !status.is_success() {
+            return self.refusal(response, Some(&message)).await;
+        }
+        let new_session = response
+            .headers()
+            .get(SESSION_ID)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned);
+        let kind = content_type(&response).to_owned();
+        if kind.starts_with(EVENT_STREAM) {
+            return Ok(StreamableHttpPostResponse::Sse(
+                self.events(response),
+                new_session,
+            ));
+        }
+        let awaits_reply = matches!(message, JsonRpcMessage::Request(_));
+        if !kind.starts_with(JSON) {
+            // Some servers answer a notification with an empty 200 of no type.
+            self.seen(&response, "");
+            return if awaits_reply {
+                Err(StreamableHttpError::UnexpectedContentType(Some(label(
+                    &kind, 80,
+                ))))
+            } else {
+                Ok(StreamableHttpPostResponse::Accepted)
+            };
+        }
+        let headers = response.headers().clone();
+        let bytes = bounded(response, MAX_MESSAGE).await?;
+        self.seen_parts(status, &headers, &String::from_utf8_lossy(&bytes));
+        match serde_json::from_slice(&bytes) {
+            Ok(parsed) => Ok(StreamableHttpPostResponse::Json(parsed, new_session)),
+            Err(_) if !awaits_reply => Ok(StreamableHttpPostResponse::Accepted),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn delete_session(
+        &self,
+        uri: Arc<str>,
+        session_id: Arc<str>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> HttpResult<()> {
+        self.send(
+            reqwest::Method::DELETE,
+            &uri,
+            Some(&session_id),
+            custom_headers,
+            None,
+        )
+        .await
+        .map(drop)
+    }
+
+    async fn get_stream(
+        &self,
+        uri: Arc<str>,
+        session_id: Option<Arc<str>>,
+        last_event_id: Option<String>,
+        _auth_header: Option<String>,
+        mut custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> HttpResult<BoxStream<'static, Result<Sse, SseError>>> {
+        if let Some(value) = last_event_id.and_then(|id| HeaderValue::from_str(&id).ok()) {
+            custom_headers.insert(HeaderName::from_static(LAST_EVENT_ID), value);
+        }
+        let response = self
+            .send(
+                reqwest::Method::GET,
+                &uri,
+                session_id.as_deref(),
+                custom_headers,
+                None,
+            )
+            .await?;
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            return Err(StreamableHttpError::ServerDoesNotSupportSse);
+        }
+        if !response.status().is_success() {
+            return match self.refusal(response, None).await {
+                Err(error) => Err(error),
+                Ok(_) => Err(StreamableHttpError::ServerDoesNotSupportSse),
+            };
+        }
+        if !content_type(&response).starts_with(EVENT_STREAM) {
+            return Err(StreamableHttpError::UnexpectedContentType(Some(label(
+                content_type(&response),
+                80,
+            ))));
+        }
+        Ok(self.events(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_a_key_in_it_is_refused_without_repeating_the_key() {
+        let error = check_url("http://me:s3cret@host/mcp")
+            .unwrap_err()
+            .to_string();
+        assert!(!error.contains("s3cret"), "{error}");
+        assert!(check_url("file:///etc/passwd").is_err());
+        assert!(check_url("http://127.0.0.1:8080/mcp").is_ok());
+    }
+
+    #[test]
+    fn only_loopback_hosts_bypass_the_proxy() {
+        for (url, local) in [
+            ("http://127.0.0.1/", true),
+            ("http://[::1]/", true),
+            ("http://localhost/", true),
+            ("http://localhost.evil.example/", false),
+            ("http://10.0.0.1/", false),
+        ] {
+            assert_eq!(is_loopback(&url.parse().unwrap()), local, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endless_event_ends_the_stream_instead_of_filling_memory() {
+        let chunk = Bytes::from(vec![b'x'; 1024 * 1024]);
+        let endless = futures_util::stream::repeat_with(move || Ok(chunk.clone()));
+        let passed = bounded_events(endless).collect::<Vec<_>>().await;
+        assert!(passed.len() <= MAX_MESSAGE / (1024 * 1024) + 1);
+        assert!(matches!(passed.last(), Some(Err(EventError::TooLarge))));
+    }
+
+    #[tokio::test]
+    async fn many_small_events_are_no_large_one() {
+        let chunk = Bytes::from(format!("data: {}\n\n", "x".repeat(1024 * 1024)));
+        let events = futures_util::stream::iter((0..40).map(move |_| Ok(chunk.clone())));
+        assert!(
+            bounded_events(events)
+                .all(|c| std::future::ready(c.is_ok()))
+                .await
+        );
+    }
+
+    #[test]
+    fn debug_of_a_client_does_not_show_its_key() {
+        let key = Secret::new("s3cret").unwrap();
+        let client = HttpClient::new(
+            "x".into(),
+            "http://127.0.0.1:1/mcp",
+            Some(&key),
+            WireLog::default(),
+        )
+        .unwrap();
+        assert!(!format!("{client:?}").contains("s3cret"));
+    }
+}

@@ -1,0 +1,237 @@
+//! Keeps a connection to one server alive: connects, lists, notices when it breaks, tries again.
+//!
+//! What it never does is repeat a call. Whether a call that was cut off ran is for a person to judge.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::Catalog;
+use crate::config::{Config, Limits, ServerConfig};
+use crate::failure::{Failure, Kind};
+use crate::session::Session;
+use crate::wire::WireLog;
+
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// What happened to a connection.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LinkEvent {
+    /// Trying.
+    Connecting,
+    /// Connected, and this is what the server offers. Lists that were refused are named.
+    Ready(Box<Catalog>, Vec<Failure>),
+    /// Not connected. With a wait, another attempt follows by itself; without, only when asked for.
+    Down(Failure, Option<Duration>),
+}
+
+/// One server and the connection to it, if there is one.
+pub struct Link {
+    config: ServerConfig,
+    limits: Limits,
+    wire: WireLog,
+    current: RwLock<Option<Arc<Session>>>,
+    again: Notify,
+}
+
+impl Link {
+    fn new(config: ServerConfig, limits: Limits, wire: WireLog) -> Self {
+        Self {
+            config,
+            limits,
+            wire,
+            current: RwLock::new(None),
+            again: Notify::new(),
+        }
+    }
+
+    /// The live connection.
+    ///
+    /// # Errors
+    /// [`Failure::Away`] while there is none.
+    pub fn session(&self) -> Result<Arc<Session>, Failure> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current
+            .clone()
+            .ok_or_else(|| Failure::Away(format!("not connected to {}", self.config.name)))
+    }
+
+    fn set(&self, session: Option<Arc<Session>>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    /// Tells the link how a call went wrong, so that it can look after the connection.
+    pub fn report(&self, failure: &Failure) {
+        if failure.wants_reconnect() {
+            self.again.notify_one();
+        }
+    }
+
+    /// Tries again now, whatever the state.
+    pub fn reconnect(&self) {
+        self.again.notify_one();
+    }
+
+    /// Runs until told to stop. Events are numbered with the server's place.
+    pub async fn run(
+        &self,
+        place: usize,
+        events: mpsc::Sender<(usize, LinkEvent)>,
+        stop: CancellationToken,
+    ) {
+        let mut attempt = 0u32;
+        loop {
+            let _ = events.send((place, LinkEvent::Connecting)).await;
+            let wait = tokio::select! {
+                () = stop.cancelled() => return,
+                outcome = self.connect(place, &events, &stop) => match outcome {
+                    // It worked for a while: start over without a wait.
+                    Ok(()) => { attempt = 0; Some(Duration::ZERO) }
+                    Err(failure) => {
+                        let wait = pause(&failure, attempt);
+                        attempt = attempt.saturating_add(1);
+                        let _ = events.send((place, LinkEvent::Down(failure, wait))).await;
+                        wait
+                    }
+                }
+            };
+            if stop.is_cancelled() {
+                return;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.again.notified() => attempt = 0,
+                () = async { match wait { Some(wait) => tokio::time::sleep(wait).await, None => std::future::pending().await } } => {}
+            }
+        }
+    }
+
+    /// One connection, from handshake to its end.
+    async fn connect(
+        &self,
+        place: usize,
+        events: &mpsc::Sender<(usize, LinkEvent)>,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let session = Arc::new(Session::connect(&self.config, self.limits, &self.wire).await?);
+        let outcome = self.watch(place, &session, events, stop).await;
+        self.set(None);
+        session.close().await;
+        outcome
+    }
+
+    async fn watch(
+        &self,
+        place: usize,
+        session: &Arc<Session>,
+        events: &mpsc::Sender<(usize, LinkEvent)>,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let mut pulse = tokio::time::interval(Duration::from_secs(1));
+        pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let (catalog, refused) = session.catalog().await?;
+            self.set(Some(session.clone()));
+            let _ = events
+                .send((place, LinkEvent::Ready(Box::new(catalog), refused)))
+                .await;
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = self.again.notified() => return Ok(()),
+                    () = session.changed() => break,
+                    _ = pulse.tick() => if session.is_closed() { return Ok(()) },
+                }
+            }
+        }
+    }
+}
+
+/// How long to wait before the next attempt, or not to try at all: a refused key stays refused, and
+/// each attempt would count against the server's limit for failed sign-ins.
+fn pause(failure: &Failure, attempt: u32) -> Option<Duration> {
+    let backoff = FIRST_WAIT
+        .saturating_mul(2u32.saturating_pow(attempt))
+        .min(LONGEST_WAIT);
+    match failure.kind() {
+        Kind::SignedOut | Kind::Forbidden => None,
+        Kind::Throttled => Some(failure.retry_after().unwrap_or(LONGEST_WAIT).max(backoff)),
+        Kind::Broken if matches!(failure, Failure::Here(_) | Failure::Protocol(_)) => None,
+        _ => Some(backoff),
+    }
+}
+
+/// All the links.
+#[derive(Clone)]
+pub struct Hub {
+    links: Arc<[Arc<Link>]>,
+}
+
+impl Hub {
+    /// One link per configured server; none is started yet.
+    #[must_use]
+    pub fn new(config: &Config, wire: &WireLog) -> Self {
+        Self {
+            links: config
+                .servers
+                .iter()
+                .map(|s| Arc::new(Link::new(s.clone(), config.limits, wire.clone())))
+                .collect(),
+        }
+    }
+
+    /// Starts every link. They end when `stop` is cancelled.
+    pub fn start(
+        &self,
+        events: &mpsc::Sender<(usize, LinkEvent)>,
+        stop: &CancellationToken,
+    ) -> tokio::task::JoinSet<()> {
+        let mut tasks = tokio::task::JoinSet::new();
+        for (place, link) in self.links.iter().enumerate() {
+            let (link, events, stop) = (link.clone(), events.clone(), stop.clone());
+            tasks.spawn(async move { link.run(place, events, stop).await });
+        }
+        tasks
+    }
+
+    /// The link at a place.
+    ///
+    /// # Errors
+    /// [`Failure::Here`] when there is no such place.
+    pub fn link(&self, place: usize) -> Result<&Arc<Link>, Failure> {
+        self.links
+            .get(place)
+            .ok_or_else(|| Failure::Here("there is no such server".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_slow_down_and_never_stop_while_the_server_is_away() {
+        let away = Failure::Away("refused".into());
+        let waits: Vec<_> = (0..40).map(|n| pause(&away, n).unwrap()).collect();
+        assert!(waits.windows(2).all(|w| w[0] <= w[1]));
+        assert_eq!((waits[0], waits[39]), (FIRST_WAIT, LONGEST_WAIT));
+    }
+
+    #[test]
+    fn a_refused_key_is_not_tried_again_by_itself() {
+        assert_eq!(pause(&Failure::from_rpc(401, "no", None), 0), None);
+    }
+
+    #[test]
+    fn a_throttle_waits_at_least_as_long_as_the_server_asked() {
+        let throttled = Failure::from_rpc(
+            429,
+            "slow",
+            Some(&serde_json::json!({"retry_after_ms": 9000})),
+        );
+        assert_eq!(pause(&throttled, 0), Some(Duration::from_secs(9)));
+    }
+}

@@ -1,0 +1,121 @@
+//! `mcp-client`: the chat, or one question, or one call.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use mcp_client::config::{Approve, Config, Given};
+use mcp_client::headless;
+use mcp_client::secret::Secret;
+use mcp_client::wire::WireLog;
+
+#[derive(Parser)]
+#[command(name = "mcp-client", version, about = "A terminal chat that speaks nothing but MCP", after_help = headless::EXIT_CODES)]
+struct Args {
+    /// The server's address; ends in /mcp, or in /sse for the 2024-11-05 transport
+    #[arg(long, env = "MCP_SERVER_URL", global = true)]
+    server: Option<String>,
+    /// Configuration: client.toml, or a JSON file with `mcpServers` as Claude Desktop writes it
+    #[arg(long, env = "MCP_CLIENT_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    /// Protocol version to insist on, instead of finding out
+    #[arg(long, global = true)]
+    protocol: Option<String>,
+    #[command(subcommand)]
+    command: Option<Cmd>,
+}
+
+#[derive(Subcommand)]
+enum Cmd {
+    /// Ask one question and print the answer; without a question, it is read from standard input
+    Ask {
+        /// The question
+        question: Vec<String>,
+        /// Print each event as a line of JSON
+        #[arg(long)]
+        json: bool,
+        /// Which calls go ahead without asking; nobody is asked here, so everything else is refused
+        #[arg(long, value_enum, default_value = "none")]
+        approve: Approve,
+        /// A model, or the server's default
+        #[arg(long)]
+        model: Option<String>,
+    },
+    /// List the tools that you may call
+    Tools {
+        /// Print the whole list as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Call a tool with arguments as JSON and print its result
+    Call {
+        /// The tool's name
+        tool: String,
+        /// Its arguments, such as '{"message": "hi"}'
+        #[arg(default_value = "{}")]
+        arguments: String,
+        /// Print the whole result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let given = Given {
+        file: args.config,
+        url: args.server,
+        // From the environment only: a command line can be read by every process of the machine.
+        key: std::env::var("MCP_CLIENT_KEY")
+            .ok()
+            .as_deref()
+            .and_then(Secret::new),
+        protocol: args.protocol,
+    };
+    let config = match Config::load(&given, &|name| std::env::var(name).ok()) {
+        Ok(config) => config,
+        Err(error) => return headless::complain(&error.to_string(), headless::USAGE),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return headless::complain(&error.to_string(), headless::FAILED),
+    };
+    let code = runtime.block_on(run(args.command, config));
+    // A child process or a lookup that hangs must not keep the shell waiting.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    code
+}
+
+async fn run(command: Option<Cmd>, mut config: Config) -> ExitCode {
+    let wire = WireLog::default();
+    match command {
+        None => match mcp_client::runtime::run(&config, wire).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => headless::complain(
+                &format!("the terminal can't be used: {error}; try `mcp-client ask`"),
+                headless::FAILED,
+            ),
+        },
+        Some(Cmd::Ask {
+            question,
+            json,
+            approve,
+            model,
+        }) => {
+            if model.is_some() {
+                config.model = model;
+            }
+            headless::ask(&config, wire, &question.join(" "), json, approve).await
+        }
+        Some(Cmd::Tools { json }) => headless::tools(&config, wire, json).await,
+        Some(Cmd::Call {
+            tool,
+            arguments,
+            json,
+        }) => headless::call(&config, wire, &tool, &arguments, json).await,
+    }
+}

@@ -1,0 +1,217 @@
+//! Joins the parts: events from the terminal, the links and the turns go into the app; its commands
+//! are carried out; a frame is drawn when something changed, at most sixty times a second.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event as TermEvent, EventStream};
+use crossterm::execute;
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Overlay};
+use crate::command::Command;
+use crate::config::Config;
+use crate::event::Event;
+use crate::hands::{self, Hands};
+use crate::link::Hub;
+use crate::store::{self, ChatImage, Store};
+use crate::terminal;
+use crate::ui::View;
+use crate::ui::theme::Theme;
+use crate::wire::WireLog;
+
+/// At most sixty frames a second.
+const FRAME: Duration = Duration::from_micros(16_667);
+/// How often time is shown anew while something runs.
+const TICK: Duration = Duration::from_millis(500);
+/// A crash loses at most this much.
+const SAVE: Duration = Duration::from_secs(1);
+
+/// Runs the chat until the person leaves.
+///
+/// # Errors
+/// When the terminal can't be taken over or drawn on.
+pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
+    let began = Instant::now();
+    let mut app = App::new(config);
+    app.set_run(&store::run_name());
+    let store = Store::find(&|name| std::env::var(name).ok());
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let mut view = View::new(Theme::named(config.theme, no_color));
+    let (mut terminal, guard) = terminal::take(config.mouse)?;
+    // The first frame before anything slow: a person sees at once that the program is there.
+    draw(&mut terminal, &mut view, &app)?;
+
+    let (events, mut inbox) = mpsc::channel::<Event>(256);
+    if let Some(store) = &store {
+        load(&mut app, store);
+    }
+    let (link_events, mut links) = mpsc::channel(32);
+    let stop = CancellationToken::new();
+    let hub = Hub::new(config, &wire);
+    let mut link_tasks = hub.start(&link_events, &stop);
+    let mut hands = Hands::new(hub, wire.clone(), store.clone(), events);
+    let mut keys = EventStream::new();
+    let mut signals = Signals::new()?;
+    let mut saving = tokio::task::JoinSet::new();
+
+    let mut dirty = true;
+    let mut last_frame = Instant::now();
+    let mut tick = tokio::time::interval(TICK);
+    let mut save = tokio::time::interval(SAVE);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    'main: loop {
+        if dirty && last_frame.elapsed() >= FRAME {
+            app.now = began.elapsed();
+            if matches!(app.overlay, Overlay::Wire) {
+                app.update(Event::Wire(wire.since(app.wire.newest())));
+            }
+            draw(&mut terminal, &mut view, &app)?;
+            last_frame = Instant::now();
+            dirty = false;
+        }
+        let next_frame = FRAME.saturating_sub(last_frame.elapsed());
+        let event = tokio::select! {
+            biased;
+            key = keys.next() => match key {
+                Some(Ok(TermEvent::Key(key))) => Event::Key(key),
+                Some(Ok(TermEvent::Paste(text))) => Event::Paste(text),
+                Some(Ok(TermEvent::Mouse(mouse))) => Event::Mouse(mouse),
+                Some(Ok(TermEvent::Resize(..))) => Event::Resize,
+                Some(Ok(_)) => continue,
+                // The terminal is gone: nobody is left to talk to.
+                Some(Err(_)) | None => break,
+            },
+            () = signals.recv() => break,
+            () = tokio::time::sleep(next_frame), if dirty => continue,
+            Some((place, event)) = links.recv() => Event::Link(place, event),
+            Some(event) = inbox.recv() => event,
+            () = wire.grown(), if matches!(app.overlay, Overlay::Wire) => Event::Tick,
+            _ = tick.tick(), if app.is_busy() => Event::Tick,
+            _ = save.tick(), if app.has_unsaved() => {
+                save_in_background(&mut app, store.as_ref(), &mut saving);
+                continue;
+            }
+        };
+        app.now = began.elapsed();
+        dirty = true;
+        for command in app.update(event) {
+            match hands.carry_out(command, &app) {
+                Some(Command::Scroll(scroll)) => view.scroll(app.chat().id, scroll),
+                Some(Command::Editor(text)) => {
+                    // The reader of keys must be gone, or it takes the editor's.
+                    drop(keys);
+                    let written = guard.lend(|| hands::edit(&text))?;
+                    keys = EventStream::new();
+                    terminal.clear()?;
+                    match written {
+                        Ok(text) => app.update(Event::Edited(text)),
+                        Err(error) => {
+                            app.update(Event::Note(format!("the editor didn't work: {error}")))
+                        }
+                    };
+                }
+                Some(Command::Quit) => break 'main,
+                Some(_) | None => {}
+            }
+        }
+    }
+    drop(guard);
+    hands.let_go();
+    stop.cancel();
+    drop(links);
+    while saving.join_next().await.is_some() {}
+    save_in_background(&mut app, store.as_ref(), &mut saving);
+    // Connections are closed within a bound, so that the servers know.
+    let goodbye = async {
+        while saving.join_next().await.is_some() {}
+        while link_tasks.join_next().await.is_some() {}
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(3), goodbye).await;
+    Ok(())
+}
+
+fn load(app: &mut App, store: &Store) {
+    app.saved = store.list();
+    match store.pins() {
+        Ok(pins) => app.pins = pins,
+        Err(error) => {
+            let text = format!(
+                "the pinned tool definitions can't be read ({error}): changes since the last session can't be seen. Delete the file to start anew."
+            );
+            app.update(Event::Note(text));
+        }
+    }
+}
+
+fn save_in_background(app: &mut App, store: Option<&Store>, saving: &mut tokio::task::JoinSet<()>) {
+    while saving.try_join_next().is_some() {}
+    // One at a time: two writers of one chat could finish in the wrong order.
+    let (Some(store), true) = (store.cloned(), saving.is_empty()) else {
+        return;
+    };
+    let behind = app
+        .chats
+        .iter_mut()
+        .filter_map(|c| std::mem::take(&mut c.unsaved).then_some(&*c));
+    let chats: Vec<ChatImage> = behind.filter_map(ChatImage::of).collect();
+    let pins = std::mem::take(&mut app.pins_unsaved).then(|| app.pins.clone());
+    saving.spawn_blocking(move || {
+        // A full disk must not end the chat; the next change tries again.
+        for chat in &chats {
+            let _ = store.save(chat);
+        }
+        if let Some(pins) = &pins {
+            let _ = store.save_pins(pins);
+        }
+    });
+}
+
+fn draw(terminal: &mut terminal::Terminal, view: &mut View, app: &App) -> io::Result<()> {
+    // A terminal that knows synchronized updates shows a frame whole; others ignore the marks.
+    execute!(terminal.backend_mut(), BeginSynchronizedUpdate)?;
+    terminal.draw(|frame| view.draw(frame, app))?;
+    execute!(terminal.backend_mut(), EndSynchronizedUpdate)
+}
+
+/// The signals that end a program: the terminal is given back for these too.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unnecessary_wraps, reason = "the same shape as on Unix")]
+    fn new() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn recv(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,269 @@
+//! One entry of the conversation as lines. Everything from outside passes `clean` here.
+
+use ratatui::text::{Line, Span};
+
+use super::rich::Stream;
+use super::theme::Theme;
+use super::wrap::{Wrapper, clip};
+use crate::app::conversation::{
+    Answer, Body, CallCard, CallState, Closing, Ended, Entry, Trouble, TroubleKind,
+};
+use crate::untrusted::{clean, clean_line};
+
+/// Lines of a tool's result that are shown before it is unfolded.
+const PREVIEW_LINES: usize = 4;
+
+/// An entry laid out: what stands before the model's text, the text, and what stands after it. The
+/// text is kept apart because it grows, and what is stable in it is laid out once.
+#[derive(Default)]
+pub struct Layout {
+    head: Vec<Line<'static>>,
+    text: Stream,
+    text_len: usize,
+    tail: Vec<Line<'static>>,
+}
+
+impl Layout {
+    /// Lays the entry out anew, as far as it changed.
+    pub fn update(&mut self, entry: &Entry, width: u16, theme: &Theme) {
+        let Self {
+            head,
+            text,
+            text_len,
+            tail,
+        } = self;
+        head.clear();
+        tail.clear();
+        *text_len = 0;
+        match &entry.body {
+            Body::User { text, attached } => {
+                let bar = || vec![Span::styled("▌ ", theme.user)];
+                let mut wrapper = Wrapper::new(width, bar(), bar());
+                wrapper.push(&clean(text), theme.user);
+                head.extend(wrapper.finish());
+                for attachment in attached {
+                    let text = format!(
+                        "▌ @{} ({} bytes)",
+                        clean_line(&attachment.uri),
+                        attachment.text.len()
+                    );
+                    head.push(Line::styled(clip(&text, width.into()), theme.dim));
+                }
+            }
+            Body::Answer(answer) => {
+                thinking(answer, width, theme, head);
+                if !answer.text.is_empty() {
+                    *text_len = text.lines(&answer.text, width, theme).len();
+                }
+                ending(answer, width, theme, tail);
+            }
+            Body::Call(card) => call(card, width, theme, head),
+            Body::Trouble(trouble) => self::trouble(trouble, width, theme, head),
+            Body::Note(text) => push(head, "· ", &clean(text), theme.dim, width),
+        }
+        // An answer that is only a call shows nothing here; the call is an entry of its own.
+        if head.len() + *text_len + tail.len() > 0 {
+            tail.push(Line::default());
+        }
+    }
+
+    /// How many lines there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.head.len() + self.text_len + self.tail.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One line.
+    #[must_use]
+    pub fn get(&self, line: usize) -> Option<&Line<'static>> {
+        let text = line.checked_sub(self.head.len());
+        match text {
+            None => self.head.get(line),
+            Some(at) if at < self.text_len => self.text.shown().get(at),
+            Some(at) => self.tail.get(at - self.text_len),
+        }
+    }
+}
+
+fn push(
+    out: &mut Vec<Line<'static>>,
+    mark: &str,
+    text: &str,
+    style: ratatui::style::Style,
+    width: u16,
+) {
+    let pad = " ".repeat(unicode_width::UnicodeWidthStr::width(mark));
+    let mut wrapper = Wrapper::new(
+        width,
+        vec![Span::styled(mark.to_owned(), style)],
+        vec![Span::raw(pad)],
+    );
+    wrapper.push(text, style);
+    out.extend(wrapper.finish());
+}
+
+fn thinking(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
+    let thought = answer.thinking.trim_end();
+    if thought.is_empty() {
+        return;
+    }
+    if answer.unfolded {
+        push(out, "┆ ", &clean(thought), theme.thinking, width);
+        return;
+    }
+    let text = if answer.ended.is_none() && answer.text.is_empty() {
+        format!(
+            "┆ {}",
+            clean_line(thought.lines().last().unwrap_or_default())
+        )
+    } else {
+        format!(
+            "┆ thought for {} lines · Ctrl-T shows them",
+            thought.lines().count()
+        )
+    };
+    out.push(Line::styled(clip(&text, width.into()), theme.thinking));
+}
+
+fn ending(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
+    match &answer.ended {
+        None => {}
+        Some(Ended::Cut(why)) => push(
+            out,
+            "✂ ",
+            &format!("cut here: {}", clean_line(why)),
+            theme.warn,
+            width,
+        ),
+        Some(Ended::Whole(closing)) => {
+            if answer.calls.is_empty() {
+                push(out, "— ", &closing_line(closing), theme.dim, width);
+            }
+            for warning in &closing.warnings {
+                push(out, "! ", warning, theme.warn, width);
+            }
+        }
+    }
+}
+
+/// The line under an answer.
+#[must_use]
+pub fn closing_line(closing: &Closing) -> String {
+    let mut parts = Vec::new();
+    match closing.provider.as_str() {
+        "tutor" => parts.push("tutor (no language model)".to_owned()),
+        _ if !closing.model.is_empty() => parts.push(closing.model.clone()),
+        "" => {}
+        provider => parts.push(provider.to_owned()),
+    }
+    if let Some(first) = closing.first_token {
+        parts.push(format!("first token {}", short(first)));
+    }
+    if let Some(speed) = closing.speed {
+        parts.push(format!("{speed:.1} tok/s"));
+    }
+    if closing.tokens > 0 {
+        parts.push(format!("{} tokens", closing.tokens));
+    }
+    parts.push(short(closing.total));
+    if let Some(context) = closing.context {
+        parts.push(format!("context {}/{}", context.used, context.size));
+    }
+    if let Some(stopped) = &closing.stopped {
+        parts.push(format!("stopped: {stopped}"));
+    }
+    parts.join(" · ")
+}
+
+fn short(duration: std::time::Duration) -> String {
+    if duration.as_millis() < 1000 {
+        format!("{} ms", duration.as_millis())
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}
+
+fn call(card: &CallCard, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
+    let (mark, style, state) = match &card.state {
+        CallState::Waiting => ("?", theme.warn, "waiting for you".to_owned()),
+        CallState::Running => ("→", theme.tool, "running".to_owned()),
+        CallState::Done(result, took) if result.is_error => {
+            ("✗", theme.bad, format!("failed after {}", short(*took)))
+        }
+        CallState::Done(_, took) => ("✓", theme.good, short(*took)),
+        CallState::Failed(_) => ("✗", theme.bad, "not done".to_owned()),
+        CallState::Refused => ("✗", theme.warn, "refused by you".to_owned()),
+        CallState::Stopped => ("✂", theme.warn, "stopped".to_owned()),
+    };
+    let server = card
+        .server
+        .as_deref()
+        .map(|s| format!("{s}/"))
+        .unwrap_or_default();
+    let arguments = serde_json::to_string(&card.call.arguments).unwrap_or_default();
+    let mut wrapper = Wrapper::new(
+        width,
+        vec![Span::styled(format!("{mark} "), style)],
+        vec![Span::raw("  ")],
+    );
+    wrapper.push(
+        &clean_line(&format!("{server}{}", card.call.name)),
+        theme.tool,
+    );
+    wrapper.push(" ", theme.text);
+    wrapper.push(&clean_line(&arguments), theme.text);
+    wrapper.push(&format!(" · {state}"), theme.dim);
+    out.extend(wrapper.finish());
+    match &card.state {
+        CallState::Done(result, _) => {
+            let text = clean(&result.text);
+            let total = text.lines().count();
+            let shown = if card.unfolded { total } else { PREVIEW_LINES };
+            let style = if result.is_error {
+                theme.bad
+            } else {
+                theme.dim
+            };
+            for line in text.lines().take(shown) {
+                if card.unfolded {
+                    push(out, "  │ ", line, style, width);
+                } else {
+                    out.push(Line::styled(
+                        clip(&format!("  │ {line}"), width.into()),
+                        style,
+                    ));
+                }
+            }
+            if total > shown {
+                out.push(Line::styled(
+                    format!("  └ {} more lines · Ctrl-T shows them", total - shown),
+                    theme.dim,
+                ));
+            }
+        }
+        CallState::Failed(trouble) => self::trouble(trouble, width, theme, out),
+        CallState::Waiting | CallState::Running | CallState::Refused | CallState::Stopped => {}
+    }
+}
+
+fn trouble(trouble: &Trouble, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
+    let (mark, style) = match trouble.kind {
+        TroubleKind::SignedOut => ("⚿ ", theme.bad),
+        TroubleKind::Forbidden => ("⊘ ", theme.bad),
+        TroubleKind::Throttled => ("⏲ ", theme.warn),
+        TroubleKind::Overloaded => ("… ", theme.warn),
+        TroubleKind::Away => ("⌁ ", theme.warn),
+        TroubleKind::Cancelled => ("✂ ", theme.dim),
+        TroubleKind::Broken => ("! ", theme.bad),
+    };
+    push(out, mark, &clean(&trouble.headline), style, width);
+    if let Some(advice) = &trouble.advice {
+        push(out, "  ", &clean(advice), theme.text, width);
+    }
+}

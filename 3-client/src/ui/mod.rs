@@ -1,0 +1,181 @@
+//! Draws the app. What is kept here is only about looks: where the view stands, and what was laid out.
+
+use std::collections::HashMap;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Widget;
+
+use crate::app::{App, Overlay};
+use crate::command::Scroll;
+use crate::untrusted::{cell_is_hostile, clean_line};
+
+pub mod bars;
+pub mod dialog;
+pub mod entry;
+pub mod panes;
+pub mod rich;
+pub mod theme;
+pub mod transcript;
+pub mod wire;
+pub mod wrap;
+
+use theme::Theme;
+use transcript::Transcript;
+
+/// Below this, only a request to enlarge the window can be shown.
+const MIN_WIDTH: u16 = 20;
+const MIN_HEIGHT: u16 = 6;
+
+/// The looks.
+pub struct View {
+    theme: Theme,
+    transcripts: HashMap<u64, Transcript>,
+}
+
+impl View {
+    /// A view with a theme.
+    #[must_use]
+    pub fn new(theme: Theme) -> Self {
+        Self {
+            theme,
+            transcripts: HashMap::new(),
+        }
+    }
+
+    /// Moves through a chat's transcript.
+    pub fn scroll(&mut self, chat: u64, scroll: Scroll) {
+        self.transcripts.entry(chat).or_default().scroll(scroll);
+    }
+
+    /// Draws one frame.
+    pub fn draw(&mut self, frame: &mut Frame<'_>, app: &App) {
+        let area = frame.area();
+        if area.width < MIN_WIDTH || area.height < MIN_HEIGHT {
+            Line::from("enlarge the window").render(area, frame.buffer_mut());
+            return;
+        }
+        let theme = self.theme;
+        let input_height = bars::input_height(app, area.width, (area.height / 3).max(1));
+        let rows = |y: u16, height: u16| Rect {
+            y: area.y + y,
+            height,
+            ..area
+        };
+        let header = rows(0, 1);
+        let input = rows(area.height - input_height, input_height);
+        let state = rows(area.height - input_height - 1, 1);
+        let body = Rect {
+            x: area.x + 1,
+            width: area.width.saturating_sub(2),
+            ..rows(1, area.height - input_height - 2)
+        };
+
+        let chat = app.chat();
+        self.transcripts
+            .retain(|id, _| app.chats.iter().any(|c| c.id == *id));
+        let transcript = self.transcripts.entry(chat.id).or_default();
+        let buffer = frame.buffer_mut();
+        bars::header(app, header, buffer, &theme);
+        // The question takes rows from the transcript instead of covering what it is about.
+        let asked = chat
+            .pending
+            .as_ref()
+            .map(|_| (body.height / 2).clamp(6.min(body.height), 16));
+        let above = Rect {
+            height: body.height - asked.unwrap_or(0),
+            ..body
+        };
+        if chat.entries.is_empty() {
+            welcome(app, above, buffer, &theme);
+        }
+        transcript.draw(&chat.entries, above, buffer, &theme);
+        bars::state(app, state, buffer, &theme);
+        let cursor = bars::input(app, input, buffer, &theme);
+        if let (Some(pending), Some(height)) = (&chat.pending, asked) {
+            let place = Rect {
+                y: body.bottom() - height,
+                height,
+                ..body
+            };
+            dialog::approval(app, pending, place, buffer, &theme);
+        }
+        let mut place = Some(cursor);
+        match &app.overlay {
+            Overlay::None => {}
+            Overlay::Help => {
+                dialog::help(body, buffer, &theme);
+                place = None;
+            }
+            Overlay::Wire => {
+                wire::pane(&app.wire, rows(1, area.height - 1), buffer, &theme);
+                place = None;
+            }
+            Overlay::Pick(picker) => {
+                panes::picker(app, picker, body, buffer, &theme);
+                place = None;
+            }
+            Overlay::Fill(form) => place = panes::form(form, body, buffer, &theme),
+            Overlay::Read(text) => {
+                panes::text(text, body, buffer, &theme);
+                place = None;
+            }
+        }
+        disarm(buffer);
+        if let Some(place) = place {
+            frame.set_cursor_position(place);
+        }
+    }
+}
+
+/// The last line of defence: whatever slipped past `clean` can't leave as a control character.
+fn disarm(buffer: &mut ratatui::buffer::Buffer) {
+    for cell in &mut buffer.content {
+        if cell_is_hostile(cell.symbol()) {
+            cell.set_symbol("\u{FFFD}");
+        }
+    }
+}
+
+fn welcome(app: &App, area: Rect, buffer: &mut ratatui::buffer::Buffer, theme: &Theme) {
+    let Some(server) = app.servers.first() else {
+        return;
+    };
+    let tools = server
+        .catalog
+        .tools
+        .iter()
+        .filter(|t| !t.name.starts_with("ollama-"))
+        .count();
+    let lines = [
+        (
+            "This is an MCP client. It reaches a model only through an MCP server,".to_owned(),
+            theme.dim,
+        ),
+        (
+            "and each tool call that the model wants is shown to you first.".to_owned(),
+            theme.dim,
+        ),
+        (String::new(), theme.dim),
+        (clean_line(&server.place), theme.title),
+        (
+            format!(
+                "tools: {tools} · resources: {} · prompts: {}",
+                server.catalog.resources.len(),
+                server.catalog.prompts.len()
+            ),
+            theme.dim,
+        ),
+    ];
+    for (y, (text, style)) in (area.y..area.bottom()).zip(lines) {
+        Line::styled(wrap::clip(&text, area.width.into()), style).render(
+            Rect {
+                y,
+                height: 1,
+                ..area
+            },
+            buffer,
+        );
+    }
+}

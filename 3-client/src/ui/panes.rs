@@ -1,0 +1,210 @@
+//! Lists, forms and texts over the chat.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+use unicode_width::UnicodeWidthStr;
+
+use super::dialog::frame;
+use super::theme::Theme;
+use super::wrap::{clip, wrap};
+use crate::app::App;
+use crate::app::form::{Form, Kind as FieldKind};
+use crate::app::overlays::Text;
+use crate::app::picker::{Kind, Picker};
+use crate::untrusted::{clean, clean_line};
+
+fn row(area: Rect, y: u16) -> Rect {
+    Rect {
+        y,
+        height: 1,
+        ..area
+    }
+}
+
+/// A list with its filter, and what the line under the cursor is about.
+pub fn picker(app: &App, picker: &Picker, area: Rect, buffer: &mut Buffer, theme: &Theme) {
+    let title = match picker.kind {
+        Kind::Tools => "Tools · Enter runs one",
+        Kind::Resources => "Resources · Enter reads one",
+        Kind::Attach => "Attach a resource",
+        Kind::Prompts => "Prompts",
+        Kind::Models => "Models",
+        Kind::Chats => "Chats · type to search",
+        Kind::Copy => "Copy",
+        Kind::Commands => "Commands",
+        Kind::Changes => "Changed tools · Enter shows the change",
+    };
+    let inner = frame(title, area, buffer, theme);
+    if inner.height == 0 {
+        return;
+    }
+    let prompt = if picker.kind == Kind::Commands {
+        "/"
+    } else {
+        "filter: "
+    };
+    Line::from(vec![
+        Span::styled(prompt, theme.key),
+        Span::styled(clean_line(&picker.filter), theme.text),
+        Span::styled("▏", theme.key),
+    ])
+    .render(row(inner, inner.y), buffer);
+    let items = picker.items(app);
+    if items.is_empty() {
+        Line::styled("nothing here", theme.dim).render(row(inner, inner.y + 1), buffer);
+        return;
+    }
+    let selected = picker.selected.min(items.len() - 1);
+    let detail = wrap(&clean(&items[selected].detail), theme.dim, inner.width);
+    let detail_rows = if items[selected].detail.is_empty() {
+        0
+    } else {
+        u16::try_from(detail.len())
+            .unwrap_or(u16::MAX)
+            .min(inner.height / 2)
+    };
+    let rows = inner.height.saturating_sub(1 + detail_rows);
+    let first = (selected + 1).saturating_sub(usize::from(rows));
+    let name_width = items
+        .iter()
+        .map(|i| i.name.width())
+        .max()
+        .unwrap_or(8)
+        .clamp(8, usize::from(inner.width / 2).max(8));
+    for (y, (n, item)) in
+        (inner.y + 1..inner.y + 1 + rows).zip(items.iter().enumerate().skip(first))
+    {
+        let name = clip(&clean_line(&item.name), name_width);
+        let pad = " ".repeat(name_width.saturating_sub(name.width()) + 2);
+        let style = if n == selected {
+            theme.selected
+        } else {
+            theme.text
+        };
+        let about = clip(
+            &clean_line(&item.about),
+            usize::from(inner.width).saturating_sub(name_width + 2),
+        );
+        Line::from(vec![
+            Span::styled(name, style),
+            Span::raw(pad),
+            Span::styled(about, theme.dim),
+        ])
+        .render(row(inner, y), buffer);
+    }
+    for (y, line) in (inner.bottom() - detail_rows..inner.bottom()).zip(detail) {
+        line.render(row(inner, y), buffer);
+    }
+}
+
+/// A form; says where the cursor belongs.
+pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Option<Position> {
+    let inner = frame(
+        &format!("{} · Enter sends · Esc leaves", clean_line(&form.title)),
+        area,
+        buffer,
+        theme,
+    );
+    let mut y = inner.y;
+    let mut cursor = None;
+    if form.fields.is_empty() && y < inner.bottom() {
+        Line::styled("nothing to fill in: Enter sends", theme.dim).render(row(inner, y), buffer);
+        y += 1;
+    }
+    // Fields above the cursor give way when there isn't room for all.
+    let skip = form.focus.saturating_sub(usize::from(inner.height / 4));
+    for (n, field) in form.fields.iter().enumerate().skip(skip) {
+        if y >= inner.bottom() {
+            break;
+        }
+        let kind = match field.kind {
+            FieldKind::Text => "text",
+            FieldKind::Integer => "whole number",
+            FieldKind::Number => "number",
+            FieldKind::Bool => "yes or no",
+            FieldKind::Json => "JSON",
+        };
+        let needed = if field.required { ", needed" } else { "" };
+        let choices = if field.choices.is_empty() {
+            String::new()
+        } else {
+            format!(" · Ctrl-Space: {}", field.choices.join(", "))
+        };
+        let style = if n == form.focus {
+            theme.key
+        } else {
+            theme.title
+        };
+        let about = format!("  {kind}{needed} · {}{choices}", field.description);
+        let name = clean_line(&field.name);
+        let room = usize::from(inner.width).saturating_sub(name.width());
+        Line::from(vec![
+            Span::styled(name, style),
+            Span::styled(clip(&clean_line(&about), room), theme.dim),
+        ])
+        .render(row(inner, y), buffer);
+        y += 1;
+        let width = usize::from(inner.width.saturating_sub(2)).max(2);
+        let (lines, (line, column)) =
+            super::bars::input_lines(field.editor.text(), field.editor.cursor(), width);
+        let most = usize::from(inner.bottom().saturating_sub(y + 2))
+            .clamp(1, if field.kind == FieldKind::Json { 30 } else { 4 });
+        let first = (line + 1).saturating_sub(most);
+        for (k, text) in lines.iter().enumerate().skip(first).take(most) {
+            if y >= inner.bottom() {
+                break;
+            }
+            if n == form.focus && k == line {
+                cursor = Some(Position::new(
+                    inner.x + 2 + u16::try_from(column).unwrap_or(0),
+                    y,
+                ));
+            }
+            Line::from(vec![
+                Span::styled(if n == form.focus { "▸ " } else { "  " }, theme.key),
+                Span::styled(text.clone(), theme.text),
+            ])
+            .render(row(inner, y), buffer);
+            y += 1;
+        }
+    }
+    if !form.proposals.is_empty() && y < inner.bottom() {
+        let text = format!("Ctrl-Space: {}", form.proposals.join(", "));
+        Line::styled(clip(&clean_line(&text), inner.width.into()), theme.dim)
+            .render(row(inner, y), buffer);
+    }
+    if let Some(error) = &form.error {
+        Line::styled(clip(&clean_line(error), inner.width.into()), theme.bad)
+            .render(row(inner, inner.bottom().saturating_sub(1)), buffer);
+    }
+    cursor
+}
+
+/// A text to read.
+pub fn text(text: &Text, area: Rect, buffer: &mut Buffer, theme: &Theme) {
+    let inner = frame(
+        &format!("{} · Esc leaves · c copies", clean_line(&text.title)),
+        area,
+        buffer,
+        theme,
+    );
+    let lines: Vec<Line<'static>> = clean(&text.text)
+        .split('\n')
+        .flat_map(|line| {
+            let style = match line.as_bytes().first() {
+                Some(b'+') if text.accept.is_some() => theme.good,
+                Some(b'-') if text.accept.is_some() => theme.bad,
+                _ => theme.text,
+            };
+            wrap(line, style, inner.width)
+        })
+        .collect();
+    let first = text
+        .scroll
+        .min(lines.len().saturating_sub(usize::from(inner.height)));
+    for (y, line) in (inner.y..inner.bottom()).zip(lines.into_iter().skip(first)) {
+        line.render(row(inner, y), buffer);
+    }
+}

@@ -1,0 +1,304 @@
+//! One connection against a real server over HTTP: both lifecycles, order, cancellation, refusals.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a panic in a test is its report"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use mcp_client::config::{Approve, Endpoint, Limits, Protocol, ServerConfig, VERSIONS};
+use mcp_client::failure::{Failure, Kind};
+use mcp_client::secret::Secret;
+use mcp_client::session::Session;
+use mcp_client::wire::WireLog;
+use serde_json::json;
+use support::Server;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+fn server(url: &str, key: Option<&str>, protocol: Protocol) -> ServerConfig {
+    ServerConfig {
+        name: "local".into(),
+        endpoint: Endpoint::Http(url.into()),
+        key: key.and_then(Secret::new),
+        protocol,
+        approve: Approve::None,
+    }
+}
+
+async fn connect(url: &str) -> Session {
+    Session::connect(
+        &server(url, None, Protocol::Auto),
+        Limits::default(),
+        &WireLog::default(),
+    )
+    .await
+    .unwrap()
+}
+
+fn question(text: &str) -> serde_json::Map<String, serde_json::Value> {
+    json!({"messages": [{"role": "user", "content": text}]})
+        .as_object()
+        .unwrap()
+        .clone()
+}
+
+#[tokio::test]
+async fn auto_agrees_on_the_newest_version_and_lists_everything() {
+    let server = Server::start(None).await;
+    let session = connect(&server.url).await;
+    let (catalog, refused) = session.catalog().await.unwrap();
+    assert_eq!(catalog.protocol, "2026-07-28");
+    assert!(refused.is_empty(), "{refused:?}");
+    assert!(
+        catalog
+            .tool("echo")
+            .is_some_and(|t| t.hints.read_only == Some(true))
+    );
+    assert_eq!(catalog.resources[0].uri, "config://server");
+    assert_eq!(catalog.prompts[0].arguments[0].name, "concept");
+    assert_eq!(catalog.models.provider, "tutor");
+}
+
+#[tokio::test]
+async fn every_older_version_can_be_insisted_on_and_works() {
+    let scripted = Server::start(None).await;
+    for version in VERSIONS {
+        let config = server(&scripted.url, None, Protocol::Version(version.into()));
+        let session = Session::connect(&config, Limits::default(), &WireLog::default())
+            .await
+            .unwrap();
+        let (catalog, _) = session.catalog().await.unwrap();
+        assert_eq!(catalog.protocol, version);
+        let arguments = json!({"message": version}).as_object().unwrap().clone();
+        let result = session
+            .call("echo", arguments, None, &CancellationToken::new())
+            .await
+            .unwrap();
+        assert_eq!(result.text, version);
+        session.close().await;
+    }
+}
+
+#[tokio::test]
+async fn deltas_arrive_in_order_and_all_of_them_before_the_result() {
+    let server = Server::start(None).await;
+    let session = connect(&server.url).await;
+    let long = (0..400)
+        .map(|n| n.to_string())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let (sender, mut pieces) = mpsc::channel::<mcp_client::tap::Progress>(8);
+    let cancel = CancellationToken::new();
+    let collect = async {
+        let mut text = String::new();
+        while let Some(piece) = pieces.recv().await {
+            text.push_str(&piece.text);
+        }
+        text
+    };
+    let call = async {
+        let sender = sender;
+        session
+            .call("ollama-chat", question(&long), Some(&sender), &cancel)
+            .await
+            .unwrap()
+    };
+    let (result, text) = tokio::join!(call, collect);
+    assert_eq!(
+        text, result.text,
+        "the pieces put together are the answer, byte for byte"
+    );
+    assert!(text.contains(&long));
+}
+
+#[tokio::test]
+async fn a_cancelled_call_reaches_the_server_in_both_eras() {
+    let scripted = Server::start(None).await;
+    for protocol in [Protocol::Auto, Protocol::Version("2025-06-18".into())] {
+        let session = Session::connect(
+            &server(&scripted.url, None, protocol.clone()),
+            Limits::default(),
+            &WireLog::default(),
+        )
+        .await
+        .unwrap();
+        let (sender, mut pieces) = mpsc::channel::<mcp_client::tap::Progress>(8);
+        let cancel = CancellationToken::new();
+        let stop = async {
+            scripted.seen.streaming.notified().await;
+            cancel.cancel();
+            while pieces.recv().await.is_some() {}
+        };
+        let call = async {
+            let sender = sender;
+            session
+                .call("ollama-chat", question("endless"), Some(&sender), &cancel)
+                .await
+        };
+        let (result, ()) = tokio::join!(call, stop);
+        assert_eq!(result.unwrap_err(), Failure::Cancelled);
+        tokio::time::timeout(Duration::from_secs(5), scripted.seen.cancelled.notified())
+            .await
+            .unwrap_or_else(|_| panic!("{protocol:?}: the server went on"));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_refused_with_the_servers_reason_and_never_logged() {
+    let scripted = Server::start(Some("right-key")).await;
+    let wire = WireLog::default();
+    let failure = Session::connect(
+        &server(&scripted.url, Some("wrong-key"), Protocol::Auto),
+        Limits::default(),
+        &wire,
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(failure.kind(), Kind::SignedOut);
+    assert!(
+        failure.to_string().contains("the key is unknown"),
+        "{failure}"
+    );
+    let log = wire.to_jsonl();
+    assert!(log.contains("\"status\":401"), "{log}");
+    assert!(!log.contains("wrong-key"), "{log}");
+    assert_eq!(
+        wire.since(0)
+            .iter()
+            .filter(|e| e.direction == mcp_client::wire::Direction::Out)
+            .count(),
+        1,
+        "a refused key isn't tried twice: attempts are counted"
+    );
+}
+
+#[tokio::test]
+async fn a_right_key_is_accepted() {
+    let scripted = Server::start(Some("right-key")).await;
+    let session = Session::connect(
+        &server(&scripted.url, Some("right-key"), Protocol::Auto),
+        Limits::default(),
+        &WireLog::default(),
+    )
+    .await
+    .unwrap();
+    assert!(session.catalog().await.is_ok());
+}
+
+#[tokio::test]
+async fn refusals_keep_their_data() {
+    let server = Server::start(None).await;
+    let session = connect(&server.url).await;
+    let cancel = CancellationToken::new();
+    let throttled = session
+        .call("ollama-chat", question("throttle"), None, &cancel)
+        .await
+        .unwrap_err();
+    assert_eq!(throttled.retry_after(), Some(Duration::from_secs(4)));
+    let Failure::Refused(refusal) = session
+        .call("ollama-chat", question("forbidden"), None, &cancel)
+        .await
+        .unwrap_err()
+    else {
+        panic!()
+    };
+    assert_eq!(refusal.required_scopes, ["tools:ollama:chat"]);
+}
+
+#[tokio::test]
+async fn a_tool_that_fails_is_a_result_and_a_bad_argument_an_error() {
+    let server = Server::start(None).await;
+    let session = connect(&server.url).await;
+    let cancel = CancellationToken::new();
+    let weather = session
+        .call(
+            "weather-get",
+            json!({"city": "Oslo"}).as_object().unwrap().clone(),
+            None,
+            &cancel,
+        )
+        .await
+        .unwrap();
+    assert!(weather.is_error);
+    let wrong = session
+        .call("echo", serde_json::Map::new(), None, &cancel)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(wrong, Failure::Rpc { code: -32602, .. }),
+        "{wrong:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_told_apart_from_one_that_breaks() {
+    let server = Server::start(None).await;
+    let session = connect(&server.url).await;
+    let url = server.url.clone();
+    server.kill().await;
+    let failure = session
+        .call(
+            "echo",
+            json!({"message": "x"}).as_object().unwrap().clone(),
+            None,
+            &CancellationToken::new(),
+        )
+        .await
+        .unwrap_err();
+    assert!(failure.wants_reconnect(), "{failure:?}");
+    let again = Session::connect(
+        &self::server(&url, None, Protocol::Auto),
+        Limits::default(),
+        &WireLog::default(),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(again.kind(), Kind::Away, "{again:?}");
+}
+
+#[tokio::test]
+async fn the_wire_log_links_a_call_to_its_result_with_the_http_status() {
+    let scripted = Server::start(None).await;
+    let wire = WireLog::default();
+    let session = Session::connect(
+        &server(&scripted.url, None, Protocol::Auto),
+        Limits::default(),
+        &wire,
+    )
+    .await
+    .unwrap();
+    session
+        .call(
+            "echo",
+            json!({"message": "x"}).as_object().unwrap().clone(),
+            None,
+            &CancellationToken::new(),
+        )
+        .await
+        .unwrap();
+    let entries = wire.since(0);
+    let call = entries
+        .iter()
+        .find(|e| {
+            e.method.as_deref() == Some("tools/call")
+                && e.pair.is_some()
+                && e.kind == mcp_client::wire::Kind::Request
+        })
+        .unwrap();
+    let answer = entries.iter().find(|e| Some(e.seq) == call.pair).unwrap();
+    assert_eq!(answer.http.as_ref().unwrap().status, Some(200));
+    assert!(answer.body.contains("\"x\""));
+    assert!(
+        call.http
+            .as_ref()
+            .unwrap()
+            .headers
+            .iter()
+            .any(|(name, _)| name == "mcp-method")
+    );
+}

@@ -1,0 +1,154 @@
+//! The command line: keys, policy, audit.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+        .env_clear()
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn a_key_is_made_shown_once_and_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = |arguments: &[&str]| run(folder.path(), &[&["keys"], arguments].concat());
+    let added = keys(&[
+        "add",
+        "ada",
+        "--role",
+        "user",
+        "--scope",
+        "tools:danger:*",
+        "--expires",
+        "2030-01-31",
+        "--allow",
+        "10.0.0.0/8",
+        "--note",
+        "for the demo",
+    ]);
+    assert!(added.status.success(), "{}", err(&added));
+    let key = out(&added).trim().to_owned();
+    assert!(key.starts_with("mcp_") && key.len() == 68, "{key}");
+
+    let file = folder.path().join("config/keys.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains(&key), "only the digest is kept");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+    let listed = out(&keys(&["list"]));
+    assert!(
+        listed.contains("ada")
+            && listed.contains("expires 2030-01-31")
+            && listed.contains("role user"),
+        "{listed}"
+    );
+    assert!(err(&keys(&["check"])).contains("1 keys"));
+
+    // Comments stay where a person put them.
+    std::fs::write(&file, format!("# our keys\n{text}")).unwrap();
+    let rotated = out(&keys(&["rotate", "ada"]));
+    assert_ne!(rotated.trim(), key);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        text.starts_with("# our keys\n") && text.contains("tools:danger:*"),
+        "{text}"
+    );
+
+    assert_eq!(
+        keys(&["add", "ada", "--role", "user"]).status.code(),
+        Some(2),
+        "a name is taken once"
+    );
+    assert!(keys(&["revoke", "ada"]).status.success());
+    assert_eq!(keys(&["revoke", "ada"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_key_that_would_break_the_file_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for (wrong, said) in [
+        (["add", "bob", "--role", "king"], "[roles.king]"),
+        (["add", "bob", "--scope", "tools"], "is no scope"),
+        (["add", "bob", "--note", "no rights"], "without rights"),
+    ] {
+        let output = run(folder.path(), &[&["keys"], &wrong[..]].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(err(&output).contains(said), "{}", err(&output));
+        assert!(!folder.path().join("config/keys.toml").exists());
+    }
+}
+
+#[test]
+fn policy_tells_the_decision_and_the_rule_that_made_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("keys.toml"), crate::support::keys(&[("bob", r#""tools:util:*", { scope = "tools:weather:get", where = { city = { one_of = ["Oslo"] } } }"#)])).unwrap();
+    let explain = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+            .env_clear()
+            .env("MCP_AUTH__KEYS_FILE", "keys.toml")
+            .current_dir(folder.path())
+            .args(["policy", "explain", "--key", "bob"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        (output.status.code(), out(&output))
+    };
+    let (code, text) = explain(&["tools/call", "echo"]);
+    assert!(
+        code == Some(0) && text.starts_with("ALLOWED") && text.contains("tools:util:*"),
+        "{text}"
+    );
+    let (code, text) = explain(&["tools/call", "ollama-chat"]);
+    assert!(
+        code == Some(1) && text.starts_with("REFUSED") && text.contains("lacks tools:ollama:chat"),
+        "{text}"
+    );
+    let (code, text) = explain(&[
+        "tools/call",
+        "weather-get",
+        "--arguments",
+        r#"{"city":"Rome"}"#,
+    ]);
+    assert!(
+        code == Some(1) && text.contains("city must be one of \"Oslo\""),
+        "{text}"
+    );
+    let (code, _) = explain(&[
+        "tools/call",
+        "weather-get",
+        "--arguments",
+        r#"{"city":"Oslo"}"#,
+    ]);
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn help_shows_an_example_and_the_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = out(&run(folder.path(), &["--help"]));
+    assert!(
+        help.contains("Examples:") && help.contains("Exit codes:"),
+        "{help}"
+    );
+    assert_eq!(run(folder.path(), &["--nonsense"]).status.code(), Some(2));
+}

@@ -1,0 +1,162 @@
+//! What a wrong configuration is told. The server doesn't start, and says where and what.
+
+use std::process::{Command, Output};
+
+fn start(file: Option<&str>, environment: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-server"));
+    command
+        .env_clear()
+        .args(["--transport", "sse"])
+        .current_dir(folder.path());
+    if let Some(text) = file {
+        std::fs::write(folder.path().join("server.toml"), text).unwrap();
+        command.args(["--config", "server.toml"]);
+    }
+    command.envs(environment.iter().copied()).output().unwrap()
+}
+
+#[track_caller]
+fn refused(file: Option<&str>, environment: &[(&str, &str)], said: &str) {
+    let output = start(file, environment);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains(said), "should say {said:?}:\n{text}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_mistake_in_the_file_is_named_with_its_line_and_the_nearest_name() {
+    refused(
+        Some("[server]\nprot = 8080\n"),
+        &[],
+        "server.toml:2: unknown setting `prot`: did you mean `port`?",
+    );
+    refused(Some("[server]\n\n\nport = \"x\"\n"), &[], "server.toml:4: ");
+    refused(
+        Some("[sever]\nport = 1\n"),
+        &[],
+        "server.toml:1: unknown setting `sever`: did you mean `server`?",
+    );
+    refused(Some("[server\n"), &[], "server.toml:1: ");
+    refused(
+        Some("[llm]\nprovider = \"olama\"\n"),
+        &[],
+        "server.toml:2: ",
+    );
+}
+
+#[test]
+fn a_file_that_cant_be_read_stops_the_start() {
+    let output = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+        .args(["--config", "/nowhere/server.toml"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("can't read /nowhere/server.toml")
+    );
+}
+
+#[test]
+fn a_mistake_in_the_environment_is_named_by_its_variable() {
+    refused(
+        None,
+        &[("MCP_SERVER__PROT", "1")],
+        "MCP_SERVER__PROT: unknown setting `prot`: did you mean `port`?",
+    );
+    refused(None, &[("MCP_SERVER__PORT", "high")], "MCP_SERVER__PORT: ");
+    refused(
+        None,
+        &[("MCP_SERVER__MODE", "production")],
+        "MCP_SERVER__MODE: ",
+    );
+}
+
+#[test]
+fn what_contradicts_the_mode_stops_the_start() {
+    let prod = ("MCP_SERVER__MODE", "prod");
+    refused(
+        None,
+        &[("MCP_SERVER__HOST", "0.0.0.0")],
+        "server.host: 0.0.0.0 can be reached from outside",
+    );
+    refused(None, &[prod], "auth.keys_file: every caller needs a key");
+    refused(
+        None,
+        &[prod, ("MCP_AUTH__ANONYMOUS", "true")],
+        "auth.anonymous: in prod every caller needs a key",
+    );
+    refused(
+        None,
+        &[
+            prod,
+            ("MCP_AUTH__KEYS_FILE", "k.toml"),
+            ("MCP_AUDIT__STDERR", "false"),
+        ],
+        "audit: in prod the record can't be switched off",
+    );
+    refused(
+        None,
+        &[
+            prod,
+            ("MCP_AUTH__KEYS_FILE", "k.toml"),
+            ("MCP_SERVER__HOST", "0.0.0.0"),
+        ],
+        "server.host: 0.0.0.0 can be reached from outside without encryption",
+    );
+    refused(
+        None,
+        &[prod, ("MCP_AUTH__KEYS_FILE", "nowhere.toml")],
+        "can't read the keys file nowhere.toml",
+    );
+}
+
+#[test]
+fn time_outs_that_dont_nest_stop_the_start() {
+    refused(
+        None,
+        &[("MCP_SERVER__REQUEST_TIMEOUT_MS", "1000")],
+        "server.request_timeout_ms is 1000: the request must last longer",
+    );
+}
+
+#[test]
+fn an_empty_list_of_scopes_is_no_scope() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.toml");
+    std::fs::write(&file, "[auth]\nanonymous_scopes = []\n").unwrap();
+    let explain = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+        .env_clear()
+        .arg("--config")
+        .arg(file)
+        .args(["policy", "explain", "--anonymous", "tools/call", "echo"])
+        .output()
+        .unwrap();
+    assert_eq!(explain.status.code(), Some(1));
+    assert!(
+        String::from_utf8(explain.stdout)
+            .unwrap()
+            .starts_with("REFUSED")
+    );
+}
+
+#[test]
+fn a_port_in_use_is_said_in_one_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = start(
+        None,
+        &[
+            ("MCP_SERVER__PORT", &port),
+            ("MCP_LOG__LEVEL", "error"),
+            ("MCP_AUDIT__STDERR", "false"),
+        ],
+    );
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains(&format!("port {port} is in use")), "{text}");
+}

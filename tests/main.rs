@@ -1,0 +1,40 @@
+//! What crosses crates, tested from the outside. One file per behaviour; this is the table of
+//! contents.
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the whole binary is tests"
+)]
+
+// A running server to test against, a client that speaks raw messages, and a fake Ollama.
+mod support;
+
+// Every version of the protocol is served, over both transports, by the same handler.
+mod versions;
+// Who is refused, how, and what they are told.
+mod refusals;
+// Lists show what their reader may use, and nothing else.
+mod scopes;
+// Each request leaves exactly one line in the record, whatever became of it.
+mod record;
+// A session belongs to who opened it.
+mod sessions;
+// A key that is revoked stops working within a second, also where it is in use.
+mod revocation;
+// No method passes by the pipeline: every kind of request that rmcp knows is tried.
+mod funnel;
+// A chat from end to end: streamed, cut, cancelled; with a model and with the tutor.
+mod chat;
+// The weather: what is asked of the services, and what happens when they fail.
+mod weather;
+// What a wrong configuration is told.
+mod configuration;
+// Standard output carries the protocol and nothing else.
+mod stdio;
+// The command line: keys, policy, audit.
+mod command_line;
+// Which crate and module may use which.
+mod boundaries;

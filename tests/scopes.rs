@@ -1,0 +1,70 @@
+//! Lists show what their reader may use, and nothing else.
+
+use serde_json::{Value, json};
+
+use crate::support::{Server, keys};
+
+async fn names(server: &Server, who: &str, method: &str, list: &str, field: &str) -> Vec<String> {
+    let answer = server.client(who).request(method, json!({})).await;
+    let items = answer.result()[list].as_array().unwrap().clone();
+    items
+        .iter()
+        .map(|item: &Value| item[field].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_list_is_filtered_by_the_rule_that_guards_calls() {
+    let server = Server::prod().await;
+    assert_eq!(
+        names(&server, "ada", "tools/list", "tools", "name")
+            .await
+            .len(),
+        4
+    );
+    assert_eq!(
+        names(&server, "bob", "tools/list", "tools", "name").await,
+        ["echo"]
+    );
+    assert!(
+        names(&server, "bob", "resources/list", "resources", "uri")
+            .await
+            .is_empty()
+    );
+    let read = server
+        .client("bob")
+        .request("resources/read", json!({ "uri": "config://server" }))
+        .await;
+    assert_eq!(read.status, 403);
+    let shouted = server
+        .client("bob")
+        .request("resources/read", json!({ "uri": "CONFIG://server" }))
+        .await;
+    assert_eq!(shouted.status, 403, "another spelling is the same resource");
+}
+
+#[tokio::test]
+async fn a_grant_can_bound_the_arguments() {
+    let server = Server::prod().await;
+    let bounded =
+        r#"{ scope = "tools:util:echo", where = { message = { one_of = ["hi", "ho"] } } }"#;
+    std::fs::write(server.keys_file(), keys(&[("eve", bounded)])).unwrap();
+    let eve = server.client("eve");
+    server.keys.reload().unwrap();
+    assert_eq!(
+        names(&server, "eve", "tools/list", "tools", "name").await,
+        ["echo"],
+        "it is listed"
+    );
+    assert_eq!(
+        eve.call("echo", json!({ "message": "hi" })).await.status,
+        200
+    );
+    let refused = eve.call("echo", json!({ "message": "rm -rf" })).await;
+    assert_eq!(refused.status, 403);
+    let said = refused.error()["message"].as_str().unwrap();
+    assert!(
+        said.contains("message") && !said.contains("rm -rf"),
+        "the argument's name, not its value: {said}"
+    );
+}

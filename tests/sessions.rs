@@ -1,0 +1,69 @@
+//! A session belongs to who opened it.
+
+use serde_json::json;
+
+use crate::support::Server;
+
+#[tokio::test]
+async fn a_session_is_unknown_to_everybody_else() {
+    let server = Server::prod().await;
+    let (ada, bob) = (server.client("ada"), server.client("bob"));
+    ada.initialize("2025-06-18").await;
+    let id = ada.session().unwrap();
+    bob.join(&id, "2025-06-18");
+    let stolen = bob.call("echo", json!({ "message": "hi" })).await;
+    assert_eq!(stolen.status, 404, "{stolen:?}");
+    let listening = bob
+        .http
+        .get(server.url())
+        .bearer_auth("bob")
+        .header("mcp-session-id", &id)
+        .header("accept", "text/event-stream");
+    assert_eq!(listening.send().await.unwrap().status(), 404);
+    let ended = bob
+        .http
+        .delete(server.url())
+        .bearer_auth("bob")
+        .header("mcp-session-id", &id)
+        .send()
+        .await
+        .unwrap();
+    assert!(ended.status().is_client_error() || ended.status().is_server_error());
+    assert_eq!(
+        ada.call("echo", json!({ "message": "still mine" }))
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn only_so_many_sessions_are_open_at_once() {
+    let server = Server::prod_with(|config| config.server.max_sessions_per_identity = 2).await;
+    let clients = [
+        server.client("ada"),
+        server.client("ada"),
+        server.client("ada"),
+    ];
+    assert_eq!(clients[0].initialize("2025-06-18").await.status, 200);
+    assert_eq!(clients[1].initialize("2025-06-18").await.status, 200);
+    let refused = clients[2].initialize("2025-06-18").await;
+    assert_eq!(refused.status, 429, "{refused:?}");
+    assert_eq!(
+        server.client("bob").initialize("2025-06-18").await.status,
+        200,
+        "others have their own"
+    );
+    // A session that is closed makes room.
+    let id = clients[0].session().unwrap();
+    let ended = clients[0]
+        .http
+        .delete(server.url())
+        .bearer_auth("ada")
+        .header("mcp-session-id", id)
+        .send()
+        .await
+        .unwrap();
+    assert!(ended.status().is_success(), "{}", ended.status());
+    assert_eq!(clients[2].initialize("2025-06-18").await.status, 200);
+}
