@@ -54,7 +54,10 @@ async fn main() -> anyhow::Result<()> {
     let key = given.clone().map_or_else(new_key, Ok)?;
     let folder = tempfile::tempdir().context("there is no folder for the keys file")?;
     let keys = folder.path().join("keys.toml");
-    write_keys(&keys, &[("suite", &key, &["tools:*", "resources:*", "prompts:*"])])?;
+    write_keys(
+        &keys,
+        &[("suite", &key, &["tools:*", "resources:*", "prompts:*"])],
+    )?;
 
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
