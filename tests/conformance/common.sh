@@ -2,11 +2,11 @@
 # stopped. Sourced by bash, from the root of the repository.
 # shellcheck shell=bash
 
-readonly SUITE="@modelcontextprotocol/conformance@0.2.0-alpha.12"
-readonly NODE="node@24.21.0"
-readonly TYPESCRIPT="@modelcontextprotocol/client@2.4.0"
-readonly INSPECTOR="@modelcontextprotocol/inspector@2.12.0"
-readonly PYTHON="mcp==2.3.0"
+readonly SUITE_PACKAGE="@modelcontextprotocol/conformance@0.2.0-alpha.12"
+readonly NODE_PACKAGE="node@24.21.0"
+readonly TYPESCRIPT_PACKAGE="@modelcontextprotocol/client@2.4.0"
+readonly INSPECTOR_PACKAGE="@modelcontextprotocol/inspector@2.12.0"
+readonly PYTHON_PACKAGE="mcp==2.3.0"
 
 me="$(basename "$0" .sh)"
 die() { echo "$me: $*" >&2; exit 2; }
@@ -22,7 +22,7 @@ work="$(mktemp -d)"
 
 pids=()
 clean_up() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in ${pids[@]+"${pids[@]}"}; do kill "$pid" 2>/dev/null || true; done
   wait 2>/dev/null || true
   rm -rf "$work"
 }
@@ -52,7 +52,7 @@ use_node() {
   local major
   major="$(node -p 'process.versions.node.split(".")[0]')"
   if [ "$major" -lt 22 ]; then
-    npm_tool node "$NODE"
+    npm_tool node "$NODE_PACKAGE"
     PATH="$tools/node/node_modules/node/bin:$PATH"
   fi
 }
@@ -66,6 +66,7 @@ url=""
 start() { # NAME COMMAND…
   local log="$work/$1.log"
   shift
+  : >"$log"
   "$@" >"$log" 2>&1 &
   pids+=($!)
   url=""

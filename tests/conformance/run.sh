@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 . tests/conformance/common.sh
 
 use_node
-npm_tool conformance "$SUITE"
+npm_tool conformance "$SUITE_PACKAGE"
 suite="$tools/conformance/node_modules/@modelcontextprotocol/conformance/dist/index.js"
 cargo build --quiet --package mcp-server --example conformance --bin mcp-server
 
