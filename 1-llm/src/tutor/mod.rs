@@ -126,6 +126,8 @@ impl Tutor {
         if words.is_empty() && !about_before {
             return self.introduction(request);
         }
+        // Nothing of its own to ask: "more", "why?".
+        let further = more && (words.is_empty() || asked.to_lowercase().contains("more"));
         let mut question: Vec<(String, f64)> = words.into_iter().map(|word| (word, 1.0)).collect();
         if more {
             for word in before {
@@ -151,7 +153,7 @@ impl Tutor {
         };
         let hits = index.search(&question);
         // "Tell me more" must not say the same again.
-        let fresh = |hit: &&search::Hit| !(more && was_shown(&quote(hit)));
+        let fresh = |hit: &&search::Hit| !(further && was_shown(&quote(hit)));
         match hits.iter().find(fresh) {
             Some(best) if knows(best) => {
                 let passage = &passages[best.passage];
@@ -172,7 +174,7 @@ impl Tutor {
                 }
                 answer
             }
-            _ if more && hits.first().is_some_and(knows) => {
+            _ if further && hits.first().is_some_and(knows) => {
                 "The pages say no more about that.".to_owned()
             }
             nearest => {
