@@ -424,7 +424,7 @@ fn hostile_text_from_everywhere_reaches_no_cell() {
     };
     let target = Target::Tool {
         server: 0,
-        tool: evil_tool.name.clone(),
+        tool: evil_tool.name,
         fingerprint: "f".into(),
         read_only: true,
     };
