@@ -308,6 +308,13 @@ impl App {
             .position(|s| s.catalog.tool(&self.chat_tool).is_some())
     }
 
+    /// Whether the server that chats may be there in a moment: what is sent now waits for it.
+    #[must_use]
+    pub fn is_connecting(&self) -> bool {
+        let server = self.servers.get(self.chat_server().unwrap_or(0));
+        server.is_some_and(|s| s.connection == Connection::Connecting)
+    }
+
     fn push(&mut self, chat: usize, body: Body) -> u64 {
         let id = self.id();
         let entries = &mut self.chats[chat].entries;
@@ -434,7 +441,20 @@ impl App {
                 }
             }
         }
-        Vec::new()
+        if self.is_connecting() {
+            return Vec::new();
+        }
+        // What waited for the connection goes out now, or learns why it can't.
+        let waiting = (0..self.chats.len()).filter(|chat| self.chats[*chat].running.is_none());
+        let ready: Vec<(usize, String)> = waiting
+            .collect::<Vec<_>>()
+            .into_iter()
+            .filter_map(|chat| Some((chat, self.chats[chat].queue.pop_front()?)))
+            .collect();
+        ready
+            .into_iter()
+            .flat_map(|(chat, text)| self.say(chat, text))
+            .collect()
     }
 }
 

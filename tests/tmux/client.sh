@@ -45,7 +45,8 @@ start_server
 tmux new-session -d -s "$session" -x 100 -y 30 \
   "env MCP_SERVER_URL=http://127.0.0.1:$port/mcp XDG_STATE_HOME=$state $bin/mcp-client; echo left with \$?; stty -a | tr ' ;' '\n\n' | grep -x -e icanon -e -icanon; exec sleep 600"
 
-see "key" # "no key": connected
+# Sent while it still connects, a message waits for the connection.
+see "Enter sends"
 keys "echo good morning" Enter
 see "Approve?"
 # The guard against answering while typing: wait until it is over.
@@ -81,7 +82,7 @@ not_see "hello two"
 # The server restarts: it is found again, and nothing is repeated.
 kill "$server"; wait "$server" 2>/dev/null || true
 keys "are you there" Enter
-see "lost"
+see "can't reach the server"
 see "away"
 start_server
 see "no key"

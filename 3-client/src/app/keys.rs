@@ -101,7 +101,7 @@ impl App {
         }
         let text = self.chat_mut().input.take();
         let current = self.current;
-        if self.chat().running.is_some() {
+        if self.chat().running.is_some() || self.is_connecting() {
             if self.chat().queue.len() >= MAX_QUEUED {
                 self.push(
                     current,

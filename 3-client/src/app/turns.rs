@@ -52,11 +52,18 @@ impl App {
 
     /// Starts a turn from the chat as it stands.
     pub(super) fn start(&mut self, chat: usize) -> Vec<Command> {
-        let Some(server) = self.chat_server() else {
-            let failure = match self.servers.first().map(|s| &s.connection) {
+        let place = self.chat_server();
+        let connection = self.servers.get(place.unwrap_or(0)).map(|s| &s.connection);
+        let (Some(server), Some(Connection::Ready)) = (place, connection) else {
+            let failure = match connection {
                 Some(Connection::Down(failure, _)) => failure.clone(),
-                Some(Connection::Connecting) => Failure::Away("still connecting; the message is above, press Ctrl-Up and send it again in a moment".into()),
-                _ => Failure::Here(format!("no connected server has a tool named {}; tools can still be called by hand", self.chat_tool)),
+                Some(Connection::Connecting) => {
+                    Failure::Away("the connection is being made".into())
+                }
+                Some(Connection::Ready) | None => Failure::Here(format!(
+                    "no connected server has a tool named {}; tools can still be called by hand",
+                    self.chat_tool
+                )),
             };
             self.push(chat, Body::Trouble(Trouble::from(&failure)));
             return Vec::new();

@@ -140,6 +140,9 @@ pub fn state(app: &App, area: Rect, buffer: &mut Buffer, theme: &Theme) {
                 theme.warn,
             ));
         }
+    } else if !chat.queue.is_empty() {
+        let text = format!(" waiting for the connection · {} queued", chat.queue.len());
+        spans.push(Span::styled(text, theme.warn));
     } else if let Some(left) = chat
         .retry_at
         .and_then(|at| at.checked_sub(app.now))
