@@ -7,7 +7,7 @@ CONFIG ?= config/server.toml
 TOOLS_DIR ?= .tools
 export TOOLS_DIR
 
-.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny e2e oracles clean toolchain config-there
+.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny e2e oracles conformance interop clean toolchain config-there
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | if [ -n "$$NO_COLOR" ] || [ ! -t 1 ]; then sed 's/\x1b\[[0-9;]*m//g'; else cat; fi
@@ -52,6 +52,12 @@ e2e: toolchain ## The whole conversation in a real terminal; needs tmux
 
 oracles: toolchain ## Judge the fake Ollama by Ollama's own clients; needs node, python3 and a registry
 	@tests/oracles/run.sh
+
+conformance: toolchain ## The official MCP conformance suite, through the guard; needs node and a registry
+	@tests/conformance/run.sh
+
+interop: toolchain ## Real clients against the server: Python, TypeScript, Inspector; needs node, python3 and a registry
+	@tests/conformance/interop.sh
 
 clean: ## Remove what was built and installed here
 	$(CARGO) clean
