@@ -200,7 +200,11 @@ async fn ctrl_c_stops_a_pull_and_says_that_it_can_go_on() {
         );
     }
     interrupt(&child).await;
-    err.read_to_string(&mut line).await.unwrap();
+    let rest = err.read_to_string(&mut line);
+    tokio::time::timeout(Duration::from_secs(10), rest)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(child.wait().await.unwrap().code(), Some(130));
     assert!(line.contains("goes on from here"), "{line}");
 }

@@ -82,6 +82,8 @@ pub struct Pending {
     pub focused: bool,
     /// Before this, keys still go to the input.
     pub armed: Duration,
+    /// Lines of the arguments that are scrolled away.
+    pub scroll: usize,
 }
 
 /// One chat: its own history, model and approvals.
@@ -429,10 +431,10 @@ impl App {
         }
         match key.code {
             KeyCode::Esc => return self.stop_current(),
-            KeyCode::F(1) => self.overlay = Overlay::Help,
+            KeyCode::F(1) => return self.named(Named::Help),
             KeyCode::F(2) => return self.named(Named::Wire),
             KeyCode::F(3) => return self.named(Named::Tools),
-            KeyCode::Char('?') if self.chat().input.is_blank() => self.overlay = Overlay::Help,
+            KeyCode::Char('?') if self.chat().input.is_blank() => return self.named(Named::Help),
             KeyCode::Char('/') if self.chat().input.is_blank() => {
                 self.overlay = Overlay::Pick(Picker::new(Pick::Commands));
             }

@@ -225,6 +225,7 @@ struct ServerSection {
     env: BTreeMap<String, String>,
     key_env: Option<String>,
     key_file: Option<PathBuf>,
+    key_command: Vec<String>,
     protocol: Protocol,
     approve: Approve,
 }
@@ -423,17 +424,19 @@ impl ServerSection {
             },
             _ => return Err(fail("give exactly one of url, sse_url and command")),
         };
-        let key = match (&self.key_env, &self.key_file) {
-            (None, None) => None,
-            (Some(variable), None) => Some(
-                env(variable)
-                    .as_deref()
-                    .and_then(Secret::new)
-                    .ok_or_else(|| fail(&format!("key_env names {variable}, which isn't set")))?,
-            ),
-            (None, Some(path)) => Some(read_key(path).map_err(|what| fail(&what))?),
-            (Some(_), Some(_)) => return Err(fail("give key_env or key_file, not both")),
-        };
+        let key =
+            match (&self.key_env, &self.key_file, &self.key_command[..]) {
+                (None, None, []) => None,
+                (Some(variable), None, []) => {
+                    let found = env(variable).as_deref().and_then(Secret::new);
+                    Some(found.ok_or_else(|| {
+                        fail(&format!("key_env names {variable}, which isn't set"))
+                    })?)
+                }
+                (None, Some(path), []) => Some(read_key(path).map_err(|what| fail(&what))?),
+                (None, None, command) => Some(ask_for_key(command).map_err(|what| fail(&what))?),
+                _ => return Err(fail("give one of key_env, key_file and key_command")),
+            };
         Ok(ServerConfig {
             name,
             endpoint,
@@ -463,6 +466,47 @@ fn read_key(path: &Path) -> Result<Secret, String> {
     let text =
         std::fs::read_to_string(path).map_err(|e| format!("can't read key_file {shown}: {e}"))?;
     Secret::new(&text).ok_or_else(|| format!("key_file {shown} is empty"))
+}
+
+/// How long a keyring may take; some ask their owner to unlock them first.
+const KEYRING_WAIT: Duration = Duration::from_secs(60);
+
+/// Asks a keyring's own program, such as `secret-tool lookup service learn-mcp`, `pass show mcp` or
+/// `security find-generic-password -w -s mcp`. No shell is involved.
+fn ask_for_key(command: &[String]) -> Result<Secret, String> {
+    use std::io::Read as _;
+    let [program, args @ ..] = command else {
+        return Err("key_command is empty".into());
+    };
+    let mut child = std::process::Command::new(program)
+        .args(args)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("key_command {program:?} can't be started: {e}"))?;
+    let Some(stdout) = child.stdout.take() else {
+        return Err("key_command has no output".into());
+    };
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let read = stdout.take(4097).read_to_string(&mut text);
+        let _ = sender.send(read.map(|_| text));
+    });
+    let answer = receiver.recv_timeout(KEYRING_WAIT);
+    if answer.is_err() {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|e| format!("key_command: {e}"))?;
+    match answer {
+        Ok(Ok(text)) if status.success() && text.len() <= 4096 => {
+            Secret::new(&text).ok_or_else(|| "key_command printed nothing".into())
+        }
+        Ok(_) => Err(format!("key_command {program:?} ended with {status}")),
+        Err(_) => Err(format!(
+            "key_command {program:?} took longer than {} s",
+            KEYRING_WAIT.as_secs()
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -560,5 +604,20 @@ mod tests {
             ..Given::default()
         };
         assert!(!format!("{:?} {given:?}", resolve("", &given).unwrap()).contains("s3cret"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_keyrings_program_can_give_the_key_and_its_failure_stops_the_start() {
+        let command = |words: &[&str]| {
+            ask_for_key(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(command(&["echo", "abc"]).unwrap().expose(), "abc");
+        assert!(command(&["false"]).unwrap_err().contains("ended with"));
+        assert!(
+            command(&["no-such-keyring"])
+                .unwrap_err()
+                .contains("can't be started")
+        );
     }
 }

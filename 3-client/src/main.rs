@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use mcp_client::config::{Approve, Config, Given};
 use mcp_client::headless;
 use mcp_client::secret::Secret;
@@ -58,10 +58,68 @@ enum Cmd {
         #[arg(long)]
         json: bool,
     },
+    /// List the resources that you may read
+    Resources {
+        /// Print each as a line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read one resource
+    Read {
+        /// Its URI
+        uri: String,
+    },
+    /// List the prompts, or fill one in
+    Prompts {
+        /// The prompt to fill in
+        name: Option<String>,
+        /// Its arguments, as name=value
+        arguments: Vec<String>,
+        /// Print each as a line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Connect, call a tool if one is named, and print every message with its meaning
+    Trace {
+        /// The tool to call
+        tool: Option<String>,
+        /// Its arguments as JSON
+        #[arg(default_value = "{}")]
+        arguments: String,
+        /// One message per line, as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    // These two need neither a configuration nor a server.
+    match &args.command {
+        Some(Cmd::Completions { shell }) => {
+            clap_complete::generate(
+                *shell,
+                &mut Args::command(),
+                "mcp-client",
+                &mut std::io::stdout(),
+            );
+            return ExitCode::SUCCESS;
+        }
+        Some(Cmd::Man) => {
+            return match clap_mangen::Man::new(Args::command()).render(&mut std::io::stdout()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => headless::complain(&error.to_string(), headless::FAILED),
+            };
+        }
+        _ => {}
+    }
     let given = Given {
         file: args.config,
         url: args.server,
@@ -117,5 +175,30 @@ async fn run(command: Option<Cmd>, mut config: Config) -> ExitCode {
             arguments,
             json,
         }) => headless::call(&config, wire, &tool, &arguments, json).await,
+        Some(Cmd::Resources { json }) => headless::resources(&config, wire, json).await,
+        Some(Cmd::Read { uri }) => headless::read(&config, wire, &uri).await,
+        Some(Cmd::Prompts {
+            name: None, json, ..
+        }) => headless::prompts(&config, wire, json).await,
+        Some(Cmd::Prompts {
+            name: Some(name),
+            arguments,
+            ..
+        }) => headless::prompt(&config, wire, &name, &arguments).await,
+        Some(Cmd::Trace {
+            tool,
+            arguments,
+            json,
+        }) => {
+            headless::trace(
+                &config,
+                wire,
+                tool.as_deref().map(|t| (t, arguments.as_str())),
+                json,
+            )
+            .await
+        }
+        // Answered before anything was started.
+        Some(Cmd::Completions { .. } | Cmd::Man) => ExitCode::SUCCESS,
     }
 }

@@ -35,6 +35,7 @@ use crate::untrusted::label;
 use crate::wire::WireLog;
 
 mod convert;
+mod sse;
 mod stdio;
 
 /// Pages of a list that are read; a server that never ends its list isn't followed forever.
@@ -149,10 +150,25 @@ impl Session {
                 )
             }
             Endpoint::Sse(url) => {
-                return Err(Failure::Here(format!(
-                    "{} speaks HTTP+SSE, which this build can't yet",
-                    label(url, 80)
-                )));
+                let http = HttpClient::new(name, url, server.key.as_ref(), wire.clone())
+                    .map_err(|e| build_failure(&e))?;
+                let opened =
+                    tokio::time::timeout(limits.request(), sse::LegacySse::open(http, url)).await;
+                let transport = Tap::new(
+                    opened.map_err(|_| Failure::TimedOut(limits.request()))??,
+                    None,
+                );
+                // This transport was given up with 2024-11-05; asking for anything newer is noise.
+                let handler = Handler {
+                    version: ProtocolVersion::V_2024_11_05,
+                    ..handler
+                };
+                let connect = serve_client_with_lifecycle(
+                    handler,
+                    transport,
+                    ClientLifecycleMode::Initialize,
+                );
+                (bounded(limits, connect).await?, None)
             }
             Endpoint::Stdio { command, args, env } => {
                 let (transport, stderr) = stdio::spawn(command, args, env)?;
@@ -361,7 +377,7 @@ impl Session {
         let mut refused = Vec::new();
         let info = self.peer.peer_info();
         if let Some(info) = &info {
-            catalog.protocol = info.protocol_version.to_string();
+            catalog.protocol = label(&info.protocol_version.to_string(), 20);
             if let Some(about) = &info.server_info {
                 catalog.server_name = label(&about.name, 60);
                 catalog.server_version = label(&about.version, 30);
@@ -550,21 +566,23 @@ async fn bounded<T>(
 /// Finds this client's own error inside rmcp's.
 fn transport_failure(error: &DynamicTransportError) -> Failure {
     match error.error.downcast_ref::<StreamableHttpError<HttpError>>() {
-        Some(StreamableHttpError::Client(HttpError::Refused(failure))) => failure.clone(),
-        Some(StreamableHttpError::Client(error @ HttpError::Request(source)))
-            if source.is_connect() =>
-        {
-            Failure::Away(error.to_string())
-        }
-        Some(
-            StreamableHttpError::Client(HttpError::Request(_))
-            | StreamableHttpError::Sse(_)
-            | StreamableHttpError::UnexpectedEndOfStream
-            | StreamableHttpError::TransportChannelClosed,
-        ) => Failure::Lost,
-        Some(StreamableHttpError::SessionExpired) => Failure::SessionExpired,
-        Some(other) => Failure::Protocol(label(&other.to_string(), 200)),
+        Some(error) => http_failure(error),
         // A child process whose pipe is gone.
         None => Failure::Lost,
+    }
+}
+
+fn http_failure(error: &StreamableHttpError<HttpError>) -> Failure {
+    match error {
+        StreamableHttpError::Client(HttpError::Refused(failure)) => failure.clone(),
+        StreamableHttpError::Client(error @ HttpError::Request(source)) if source.is_connect() => {
+            Failure::Away(error.to_string())
+        }
+        StreamableHttpError::Client(HttpError::Request(_))
+        | StreamableHttpError::Sse(_)
+        | StreamableHttpError::UnexpectedEndOfStream
+        | StreamableHttpError::TransportChannelClosed => Failure::Lost,
+        StreamableHttpError::SessionExpired => Failure::SessionExpired,
+        other => Failure::Protocol(label(&other.to_string(), 200)),
     }
 }

@@ -1,6 +1,6 @@
 //! `mcp-llm ask "…"`
 
-use std::{io::Read, process::ExitCode, time::Duration};
+use std::{io::Read, pin::pin, process::ExitCode, time::Duration};
 
 use futures_util::StreamExt;
 use mcp_llm::{
@@ -38,15 +38,20 @@ impl Ask {
         let provider = connect(&common.settings(), &variable)?;
         let mut answer = provider.chat(request).await?;
         let mut ends_in_newline = true;
+        // One listener for the whole of it: a new one in each round would miss a signal that came
+        // between two of them.
+        let mut stop = pin!(tokio::signal::ctrl_c());
         loop {
             let event = tokio::select! {
-                event = answer.next() => event,
+                // First, so that it listens before the first word is out.
+                biased;
                 // Dropping the answer tells the engine to stop.
-                _ = tokio::signal::ctrl_c() => {
+                _ = &mut stop => {
                     drop(answer);
                     out.note("\nStopped.");
                     return Ok(ExitCode::from(130));
                 }
+                event = answer.next() => event,
             };
             match event {
                 Some(Ok(ChatEvent::Queued { place })) => {

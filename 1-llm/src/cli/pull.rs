@@ -21,14 +21,19 @@ impl Pull {
         let ollama = common.ollama()?;
         let mut steps = pin!(ollama.pull(&self.model));
         let mut shown = Shown::default();
+        // One listener for the whole of it: a new one in each round would miss a signal that came
+        // between two of them.
+        let mut stop = pin!(tokio::signal::ctrl_c());
         loop {
             let step = tokio::select! {
-                step = steps.next() => step,
-                _ = tokio::signal::ctrl_c() => {
+                // First, so that it listens before the first word is out.
+                biased;
+                _ = &mut stop => {
                     shown.clear();
                     out.note("Stopped. Run the same command again: it goes on from here.");
                     return Ok(ExitCode::from(130));
                 }
+                step = steps.next() => step,
             };
             match step {
                 Some(Ok(step)) => shown.step(&step, out),

@@ -171,6 +171,18 @@ impl<'a> ChatLine<'a> {
         self.message.take().unwrap_or_default()
     }
 
+    /// A line that says something and nothing else.
+    pub(crate) fn saying(content: Text<'a>) -> Self {
+        let message = LineMessage {
+            content,
+            ..LineMessage::default()
+        };
+        Self {
+            message: Some(message),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         Usage {
             prompt_tokens: self.prompt_eval_count,

@@ -37,14 +37,36 @@ impl Text {
     }
 }
 
+/// The keys.
+const HELP: &str = "\
+Enter                 send; while an answer streams: queue
+Alt-Enter, Ctrl-J     new line
+Esc                   stop the answer; the server is told
+Ctrl-C                stop, then clear the input, then leave
+Ctrl-D                leave, when the input is empty
+PageUp, PageDown      scroll (also Ctrl-Up, Ctrl-Down)
+Ctrl-Home, Ctrl-End   first line, last line
+Up, Down              line, then earlier messages
+/                     commands, when the input is empty
+@                     attach a resource
+F2                    the wire: every message, explained
+F3                    tools
+Tab                   next chat; or answer a waiting question
+y a n e               once, always in this chat, no, edit the arguments
+Ctrl-T                fold or unfold the newest thinking or result
+Ctrl-N, Ctrl-P        new chat, list of chats
+Ctrl-O                copy a message or a code block
+Ctrl-G                write in $EDITOR
+Ctrl-R                connect again
+Ctrl-W, Ctrl-U        delete a word, to the line's start
+? or F1               this page";
+
 /// What lies over the chat.
 #[derive(Debug, Default)]
 pub enum Overlay {
     /// Nothing.
     #[default]
     None,
-    /// The keys.
-    Help,
     /// The wire pane; its state is in [`App::wire`].
     Wire,
     /// A list.
@@ -59,7 +81,7 @@ impl App {
     /// A key while something lies over the chat.
     pub(super) fn overlay_key(&mut self, key: KeyEvent) -> Vec<Command> {
         match std::mem::take(&mut self.overlay) {
-            Overlay::None | Overlay::Help => Vec::new(),
+            Overlay::None => Vec::new(),
             Overlay::Wire => match self.wire.key(key) {
                 Some(commands) => {
                     self.overlay = Overlay::Wire;
@@ -224,7 +246,7 @@ impl App {
             Named::Copy => self.overlay = pick(Kind::Copy),
             Named::Changes => self.overlay = pick(Kind::Changes),
             Named::Wire => self.overlay = Overlay::Wire,
-            Named::Help => self.overlay = Overlay::Help,
+            Named::Help => self.overlay = Overlay::Read(Text::new("Keys", HELP)),
             Named::New => {
                 let model = self.chat().model.clone();
                 self.add_chat(model);

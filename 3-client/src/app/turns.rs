@@ -424,6 +424,7 @@ impl App {
             entry,
             focused: state.input.is_blank(),
             armed: now + TYPING_GUARD,
+            scroll: 0,
         });
         self.phase(chat, Phase::Deciding);
         Vec::new()
@@ -450,6 +451,14 @@ impl App {
         match key.code {
             KeyCode::Char('y') => Some(self.decide(Decision::Call, false)),
             KeyCode::Char('a') => Some(self.decide(Decision::Call, true)),
+            KeyCode::Up | KeyCode::Down => {
+                pending.scroll = if key.code == KeyCode::Down {
+                    pending.scroll + 1
+                } else {
+                    pending.scroll.saturating_sub(1)
+                };
+                Some(Vec::new())
+            }
             KeyCode::Char('n') => Some(self.decide(Decision::Refuse, false)),
             KeyCode::Char('e') => {
                 let form = form::Form::for_arguments(

@@ -12,7 +12,7 @@ use super::theme::Theme;
 use super::wrap::clip;
 use crate::app::{App, Connection, Phase, Server};
 use crate::failure::{Kind, seconds};
-use crate::untrusted::clean;
+use crate::untrusted::{clean, clean_line};
 
 /// How one server stands, in words and colour.
 fn standing(server: &Server, app: &App, theme: &Theme) -> (String, Style) {
@@ -66,10 +66,12 @@ pub fn header(app: &App, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         Span::styled(words, style),
     ];
     if server.connection == Connection::Ready {
-        spans.push(Span::styled(
-            format!(" · {}", server.catalog.protocol),
-            theme.dim,
-        ));
+        if area.width >= 60 {
+            spans.push(Span::styled(
+                format!(" · {}", clean_line(&server.catalog.protocol)),
+                theme.dim,
+            ));
+        }
         let who = app
             .chat()
             .model
@@ -77,7 +79,7 @@ pub fn header(app: &App, area: Rect, buffer: &mut Buffer, theme: &Theme) {
             .filter(|_| server.catalog.models.provider != "tutor")
             .unwrap_or_else(|| provider(server));
         if !who.is_empty() {
-            spans.push(Span::styled(format!(" · {}", clean(&who)), theme.dim));
+            spans.push(Span::styled(format!(" · {}", clean_line(&who)), theme.dim));
         }
     }
     if app.servers.len() > 1 {

@@ -86,32 +86,37 @@ pub fn approval(app: &App, pending: &Pending, area: Rect, buffer: &mut Buffer, t
             &[("Tab", "answer this question (keys go to your message now)")],
         ))
     });
-    let height = u16::try_from(lines.len() + 2)
-        .unwrap_or(u16::MAX)
-        .min(area.height);
-    let place = Rect {
-        x: area.x,
-        y: area.bottom() - height,
-        width: area.width,
-        height,
-    };
-    let inner = frame("Approve?", place, buffer, theme);
-    let room = usize::from(inner.height);
-    // The keys stay visible; of longer arguments, the rest is in the transcript, which scrolls.
-    let shown: Vec<Line<'static>> = if lines.len() <= room || room < 3 {
-        lines
+    let keys = lines.split_off(lines.len() - 1);
+    let inner = frame("Approve?", area, buffer, theme);
+    let room = usize::from(inner.height.saturating_sub(1));
+    // The keys stay visible. Longer arguments scroll; nothing is left out.
+    let first = pending.scroll.min(lines.len().saturating_sub(room));
+    let hidden = lines.len().saturating_sub(first + room);
+    let shown = if hidden > 0 {
+        room.saturating_sub(1)
     } else {
-        let last = lines.pop().unwrap_or_default();
-        let hidden = lines.len() - (room - 2);
-        lines.truncate(room - 2);
+        room
+    };
+    let mut lines: Vec<Line<'static>> = lines.into_iter().skip(first).take(shown).collect();
+    if hidden > 0 {
         lines.push(Line::styled(
-            format!("… {hidden} more lines: PageUp shows the whole call"),
+            format!("↓ {} more lines: Down shows them", hidden + 1),
             theme.warn,
         ));
-        lines.push(last);
-        lines
-    };
-    for (y, line) in (inner.y..inner.bottom()).zip(shown) {
+    }
+    for (y, line) in (inner.y..inner.bottom()).zip(lines) {
+        line.render(
+            Rect {
+                x: inner.x + 1,
+                y,
+                width: inner.width.saturating_sub(1),
+                height: 1,
+            },
+            buffer,
+        );
+    }
+    for line in keys {
+        let y = inner.bottom().saturating_sub(1);
         line.render(
             Rect {
                 x: inner.x + 1,
@@ -124,50 +129,15 @@ pub fn approval(app: &App, pending: &Pending, area: Rect, buffer: &mut Buffer, t
     }
 }
 
-/// The keys.
-pub fn help(area: Rect, buffer: &mut Buffer, theme: &Theme) {
-    const KEYS: [(&str, &str); 14] = [
-        ("Enter", "send; while an answer streams: queue"),
-        ("Alt-Enter, Ctrl-J", "new line"),
-        ("Esc", "stop the answer; the server is told"),
-        ("Ctrl-C", "stop, then clear the input, then leave"),
-        ("Ctrl-D", "leave, when the input is empty"),
-        (
-            "PageUp, PageDown",
-            "scroll (also Ctrl-Up, Ctrl-Down, wheel)",
-        ),
-        ("Ctrl-Home, Ctrl-End", "first line, last line"),
-        ("Up, Down", "line, then earlier messages"),
-        ("Ctrl-T", "fold or unfold the newest thinking or result"),
-        ("Ctrl-R", "connect again"),
-        ("Tab", "answer a waiting question, or go on typing"),
-        ("y a n", "once, always in this chat, no"),
-        ("Ctrl-W, Ctrl-U", "delete a word, to the line's start"),
-        ("? or F1", "this page; any key closes it"),
-    ];
-    let height = u16::try_from(KEYS.len() + 2)
-        .unwrap_or(u16::MAX)
-        .min(area.height);
-    let width = area.width.min(72);
-    let place = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 2,
-        width,
-        height,
-    };
-    let inner = frame("Keys", place, buffer, theme);
-    for (y, (key, what)) in (inner.y..inner.bottom()).zip(KEYS) {
-        let line = Line::from(vec![
-            Span::styled(format!(" {key:<20} "), theme.key),
-            Span::styled(what, theme.text),
-        ]);
-        line.render(
-            Rect {
-                y,
-                height: 1,
-                ..inner
-            },
-            buffer,
-        );
-    }
+/// How many rows the question wants, frame included.
+#[must_use]
+pub fn approval_height(pending: &Pending, width: u16) -> u16 {
+    let arguments =
+        serde_json::to_string_pretty(&pending.wanted.call.arguments).unwrap_or_default();
+    let lines = wrap(
+        &clean(&arguments),
+        Theme::named(crate::config::ThemeName::Mono, true).text,
+        width.saturating_sub(4).max(10),
+    );
+    u16::try_from(lines.len() + 6).unwrap_or(u16::MAX)
 }

@@ -79,10 +79,11 @@ impl View {
         let buffer = frame.buffer_mut();
         bars::header(app, header, buffer, &theme);
         // The question takes rows from the transcript instead of covering what it is about.
-        let asked = chat
-            .pending
-            .as_ref()
-            .map(|_| (body.height / 2).clamp(6.min(body.height), 16));
+        let asked = chat.pending.as_ref().map(|pending| {
+            let most = body.height.saturating_sub(2).min(20).max(body.height / 2);
+            dialog::approval_height(pending, body.width)
+                .clamp(5.min(body.height), most.max(5).min(body.height))
+        });
         let above = Rect {
             height: body.height - asked.unwrap_or(0),
             ..body
@@ -104,10 +105,6 @@ impl View {
         let mut place = Some(cursor);
         match &app.overlay {
             Overlay::None => {}
-            Overlay::Help => {
-                dialog::help(body, buffer, &theme);
-                place = None;
-            }
             Overlay::Wire => {
                 wire::pane(&app.wire, rows(1, area.height - 1), buffer, &theme);
                 place = None;

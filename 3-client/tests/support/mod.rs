@@ -44,6 +44,8 @@ pub struct Seen {
     pub streaming: Arc<Notify>,
     pub calls: Arc<AtomicU32>,
     pub description: Arc<std::sync::Mutex<String>>,
+    /// When the first piece of the newest answer was sent.
+    pub first_piece: Arc<std::sync::Mutex<Option<std::time::Instant>>>,
 }
 
 #[derive(Clone)]
@@ -150,6 +152,7 @@ impl Script {
         } else {
             format!("You said: {question}. Here are a few more words, one after the other.")
         };
+        *self.seen.first_piece.lock().unwrap() = Some(std::time::Instant::now());
         if question == "think" {
             self.delta(&context, 0.5, Some("thinking"), "Let me think.")
                 .await;

@@ -1,0 +1,243 @@
+//! Looking at one thing at a time: lists, calls, resources, prompts, the wire.
+
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+
+use super::{TOOL_FAILED, USAGE, complain, print, print_json, with_lines};
+use crate::config::Config;
+use crate::untrusted::clean_line;
+use crate::wire::explain::explain;
+use crate::wire::{Direction, Entry, WireLog};
+
+/// `mcp-client tools`.
+pub async fn tools(config: &Config, wire: WireLog, as_json: bool) -> ExitCode {
+    with_lines(config, &wire, async |lines, _| {
+        for (place, catalog) in lines.catalogs.iter().enumerate() {
+            let Some(catalog) = catalog else { continue };
+            let server = &config.servers[place].name;
+            for tool in &catalog.tools {
+                if as_json {
+                    print_json(&json!({"server": server, "tool": tool}));
+                    continue;
+                }
+                let hints = tool.hints.words();
+                let hints = if hints.is_empty() {
+                    String::new()
+                } else {
+                    format!("  [{hints}]")
+                };
+                let first = tool.description.lines().next().unwrap_or_default();
+                print(&format!(
+                    "{:<22} {}{hints}\n",
+                    clean_line(&tool.name),
+                    clean_line(first)
+                ));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+/// `mcp-client call`.
+pub async fn call(
+    config: &Config,
+    wire: WireLog,
+    tool: &str,
+    arguments: &str,
+    as_json: bool,
+) -> ExitCode {
+    let arguments: Map<String, Value> = match serde_json::from_str(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            return complain(
+                &format!(
+                    "the arguments must be one JSON object, such as '{{\"message\": \"hi\"}}': {error}"
+                ),
+                USAGE,
+            );
+        }
+    };
+    with_lines(config, &wire, async |lines, cancel| {
+        let (place, tool) = lines.find(config, tool)?;
+        let result = lines.hub.link(place)?.session()?.call(&tool, arguments, None, &cancel).await?;
+        if as_json {
+            print_json(&json!({"text": result.text, "structured": result.structured, "is_error": result.is_error}));
+        } else {
+            print(&format!("{}\n", result.text.trim_end_matches('\n')));
+        }
+        Ok(if result.is_error { ExitCode::from(TOOL_FAILED) } else { ExitCode::SUCCESS })
+    })
+    .await
+}
+
+/// `mcp-client resources`.
+pub async fn resources(config: &Config, wire: WireLog, as_json: bool) -> ExitCode {
+    with_lines(config, &wire, async |lines, _| {
+        for (place, catalog) in lines.ready() {
+            for resource in &catalog.resources {
+                if as_json {
+                    print_json(
+                        &json!({"server": config.servers[place].name, "resource": resource}),
+                    );
+                    continue;
+                }
+                let kind = if resource.template { " (template)" } else { "" };
+                print(&format!(
+                    "{:<30} {}{kind}\n",
+                    clean_line(&resource.uri),
+                    clean_line(&resource.description)
+                ));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+/// `mcp-client read`.
+pub async fn read(config: &Config, wire: WireLog, uri: &str) -> ExitCode {
+    with_lines(config, &wire, async |lines, cancel| {
+        let owner = lines
+            .ready()
+            .find(|(_, c)| c.resources.iter().any(|r| r.uri == uri))
+            .map_or(0, |(place, _)| place);
+        let text = lines.hub.link(owner)?.session()?.read(uri, &cancel).await?;
+        print(&format!("{}\n", text.trim_end_matches('\n')));
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+/// `mcp-client prompts`.
+pub async fn prompts(config: &Config, wire: WireLog, as_json: bool) -> ExitCode {
+    with_lines(config, &wire, async |lines, _| {
+        for (place, catalog) in lines.ready() {
+            for prompt in &catalog.prompts {
+                if as_json {
+                    print_json(&json!({"server": config.servers[place].name, "prompt": prompt}));
+                    continue;
+                }
+                let arguments: Vec<String> = prompt
+                    .arguments
+                    .iter()
+                    .map(|a| {
+                        if a.required {
+                            format!("{}=…", a.name)
+                        } else {
+                            format!("[{}=…]", a.name)
+                        }
+                    })
+                    .collect();
+                print(&format!(
+                    "{:<22} {}  {}\n",
+                    clean_line(&prompt.name),
+                    clean_line(&prompt.description),
+                    clean_line(&arguments.join(" "))
+                ));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+/// `mcp-client prompts NAME key=value…`.
+pub async fn prompt(config: &Config, wire: WireLog, name: &str, pairs: &[String]) -> ExitCode {
+    let mut arguments = Map::new();
+    for pair in pairs {
+        let Some((key, value)) = pair.split_once('=') else {
+            return complain(&format!("{pair:?} isn't name=value"), USAGE);
+        };
+        arguments.insert(key.to_owned(), Value::String(value.to_owned()));
+    }
+    with_lines(config, &wire, async |lines, _| {
+        let owner = lines
+            .ready()
+            .find(|(_, c)| c.prompts.iter().any(|p| p.name == name))
+            .map_or(0, |(place, _)| place);
+        let prompt = lines
+            .hub
+            .link(owner)?
+            .session()?
+            .prompt(name, arguments)
+            .await?;
+        for (role, text) in prompt.messages {
+            print(&format!("{role}: {text}\n"));
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+/// `mcp-client trace`: connects, lists, calls a tool if one is named, and prints every message.
+pub async fn trace(
+    config: &Config,
+    wire: WireLog,
+    call: Option<(&str, &str)>,
+    as_json: bool,
+) -> ExitCode {
+    let arguments: Result<Map<String, Value>, _> =
+        serde_json::from_str(call.map_or("{}", |(_, arguments)| arguments));
+    let Ok(arguments) = arguments else {
+        return complain("the arguments must be one JSON object", USAGE);
+    };
+    let code = with_lines(config, &wire, async |lines, cancel| {
+        let Some((tool, _)) = call else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        // Not looked up first: what a server says to an unknown name is worth seeing too.
+        let result = lines
+            .hub
+            .link(0)?
+            .session()?
+            .call(tool, arguments, None, &cancel)
+            .await?;
+        Ok(if result.is_error {
+            ExitCode::from(TOOL_FAILED)
+        } else {
+            ExitCode::SUCCESS
+        })
+    })
+    .await;
+    for entry in wire.since(0) {
+        if as_json {
+            print(&format!(
+                "{}\n",
+                serde_json::to_string(&*entry).unwrap_or_default()
+            ));
+        } else {
+            print(&told(&entry));
+        }
+    }
+    code
+}
+
+/// One message for a reader: what it is, how it went over HTTP, its text, its meaning.
+fn told(entry: &Entry) -> String {
+    let arrow = match entry.direction {
+        Direction::Out => "→",
+        Direction::In => "←",
+    };
+    let status = entry
+        .http
+        .as_ref()
+        .and_then(|h| h.status)
+        .map(|s| format!("HTTP {s} "))
+        .unwrap_or_default();
+    let took = entry
+        .took
+        .map(|t| format!(" after {} ms", t.as_millis()))
+        .unwrap_or_default();
+    let pretty = serde_json::from_str::<Value>(&entry.body)
+        .ok()
+        .and_then(|v| serde_json::to_string_pretty(&v).ok());
+    let body = pretty.as_deref().unwrap_or(&entry.body);
+    let explanation = explain(entry);
+    let method = entry.method.as_deref().unwrap_or("HTTP only");
+    format!(
+        "{arrow} {status}{method}{took} · {} bytes\n  {}\n  § {}\n{body}\n\n",
+        entry.bytes, explanation.text, explanation.section
+    )
+}
