@@ -18,6 +18,8 @@ mod versions;
 mod refusals;
 // Lists show what their reader may use, and nothing else.
 mod scopes;
+// Resources, prompts, completion, and word of what changes.
+mod offers;
 // Each request leaves exactly one line in the record, whatever became of it.
 mod record;
 // A session belongs to who opened it.

@@ -8,9 +8,10 @@ use crate::{
     config::Config,
     handler::Handler,
     interceptor::{
-        Authenticator, FailureLimit, Guard, Journal, KeyStore, Pipeline, Rate, RateLimit,
+        Authenticator, FailureLimit, Guard, Journal, KeyStore, Pipeline, Rate, RateLimit, Scope,
         keys::resolve,
     },
+    resources::AUDIT_SCOPE,
 };
 
 /// A server that is ready to be served over any transport.
@@ -52,10 +53,14 @@ impl App {
             .context("limits must be at least 1")?;
 
         let provider = mcp_llm::connect(&config.llm, environment)?;
-        let handler = Handler::new(Arc::clone(&config), &provider).map_err(anyhow::Error::msg)?;
+        let journal = Arc::new(Journal::open(config.journal_settings())?);
+        journal.keep_recent(Scope::parse(AUDIT_SCOPE)?);
+        let authenticator = Arc::new(Authenticator::new(Arc::new(keys), anonymous, failures));
+        let handler = Handler::new(&config, &provider, &journal, &authenticator)
+            .map_err(anyhow::Error::msg)?;
         let pipeline = Pipeline {
-            journal: Arc::new(Journal::open(config.journal_settings())?),
-            authenticator: Arc::new(Authenticator::new(Arc::new(keys), anonymous, failures)),
+            journal,
+            authenticator,
             limits: RateLimit::new(&limits),
             catalogue: Arc::new(handler.catalogue()),
             time_out: config.request_time_out(),
