@@ -47,7 +47,8 @@ check-deny: toolchain
 	$(CARGO) deny --config config/deny.toml check bans licenses sources
 
 e2e: toolchain ## The whole conversation in a real terminal; needs tmux
-	@$(CARGO) build --quiet --workspace --bins --examples
+	@$(CARGO) build --quiet --workspace --bins
+	@$(CARGO) build --quiet --package mcp-llm --example fake-ollama
 	@tests/tmux/run.sh
 
 oracles: toolchain ## Judge the fake Ollama by Ollama's own clients; needs node, python3 and a registry

@@ -38,5 +38,7 @@ mod configuration;
 mod stdio;
 // The command line: keys, policy, audit.
 mod command_line;
+// What the pages say is true.
+mod learning_path;
 // Which crate and module may use which.
 mod boundaries;

@@ -93,7 +93,14 @@ pub struct Server {
     pub max_sessions: usize,
     /// Sessions that one identity may have open at once.
     pub max_sessions_per_identity: usize,
-    /// How long a session may be idle.
+    /// Serve HTTP+SSE (`/sse`, `/messages`) for hosts that speak only 2024-11-05. Without a word:
+    /// yes, but not in `prod`.
+    pub sse: Option<bool>,
+    /// HTTP+SSE streams that may be open at once.
+    pub max_sse_streams: usize,
+    /// HTTP+SSE streams that one identity may have open at once.
+    pub max_sse_streams_per_identity: usize,
+    /// How long a session, or an HTTP+SSE stream, may be idle.
     pub session_idle_ms: u64,
     /// How long a call may take. Longer than anything inside it.
     pub request_timeout_ms: u64,
@@ -223,10 +230,21 @@ impl Default for Server {
             max_connections: 4096,
             max_sessions: 1024,
             max_sessions_per_identity: 64,
+            sse: None,
+            max_sse_streams: 256,
+            max_sse_streams_per_identity: 16,
             session_idle_ms: 300_000,
             request_timeout_ms: 600_000,
             shutdown_timeout_ms: 10_000,
         }
+    }
+}
+
+impl Server {
+    /// Whether HTTP+SSE is served: what the setting says, else everywhere but in `prod`, because
+    /// the specification has deprecated it.
+    pub fn serves_sse(&self) -> bool {
+        self.sse.unwrap_or(self.mode != Mode::Prod)
     }
 }
 
@@ -401,6 +419,11 @@ impl Config {
             (
                 "server.max_sessions_per_identity",
                 self.server.max_sessions_per_identity as u64,
+            ),
+            ("server.max_sse_streams", self.server.max_sse_streams as u64),
+            (
+                "server.max_sse_streams_per_identity",
+                self.server.max_sse_streams_per_identity as u64,
             ),
             ("server.session_idle_ms", self.server.session_idle_ms),
             (

@@ -114,6 +114,12 @@ pub trait Operation: Send + 'static {
         false
     }
 
+    /// What a caller without the scope is told in place of the refusal, where only "there is no
+    /// such thing" is the specification's answer; the record tells the refusal all the same.
+    fn unknown(_params: &Self::Params) -> Option<ErrorData> {
+        None
+    }
+
     /// Takes out of a list what the caller couldn't use.
     fn prune(_output: &mut Self::Output, _may_use: &dyn Fn(Target<'_>) -> bool) {}
 }

@@ -29,7 +29,7 @@ use super::{
     authenticate::Authenticator,
     call::{Arrival, Call, Context as _, Facts, Failure, Operation},
     catalogue::Catalogue,
-    denial::Denial,
+    denial::{Denial, DenialKind},
     dispatch::Dispatch,
     operations as op,
 };
@@ -97,6 +97,7 @@ impl<H: ServerHandler> Guard<H> {
             let _ = seen.set(());
         }
         let principal = self.identify(arrival.as_ref());
+        let unknown = Op::unknown(&params);
         let facts = Facts::gather::<Op>(
             &params,
             &context,
@@ -117,6 +118,9 @@ impl<H: ServerHandler> Guard<H> {
             Failure::Failed(error) => error,
             Failure::Cancelled => ErrorData::internal_error("cancelled", None),
             Failure::Denied(denial) => {
+                if let (DenialKind::Forbidden, Some(unknown)) = (denial.kind, unknown) {
+                    return unknown;
+                }
                 let error = denial.to_error();
                 if let Some(slot) = arrival.and_then(|arrival| arrival.slot) {
                     slot.put(denial);

@@ -381,7 +381,7 @@ impl KeysFile {
             if !names.insert(spec.name.as_str()) {
                 return Err(KeysError::Twice(format!("name \"{}\"", spec.name)));
             }
-            if !digests.insert(record.digest) {
+            if !digests.insert(slot(&record.digest)) {
                 return Err(KeysError::Twice(format!("digest ({})", record.label())));
             }
             records.push(record);

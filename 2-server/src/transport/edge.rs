@@ -30,6 +30,10 @@ use crate::interceptor::{
     audit::{EdgeRefusal, Outcome},
 };
 
+/// How rmcp begins its refusal of a body that is no message. `/messages` says the same, so that
+/// [`Edge::reshape`] words it alike for both.
+pub(super) const UNREADABLE: &str = "fail to deserialize";
+
 /// The address of the other side of the connection. The listener attaches it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Remote(pub(super) SocketAddr);
@@ -94,7 +98,7 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
 
     let slot = DenialSlot::default();
     let seen = Arc::new(OnceLock::new());
-    let mut arrival = Arrival::new("http", Some(principal.clone()));
+    let mut arrival = Arrival::new(transport(&parts), Some(principal.clone()));
     arrival.address = address;
     arrival.slot = Some(slot.clone());
     arrival.seen = Some(Arc::clone(&seen));
@@ -103,6 +107,13 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
 
+    let known = Known {
+        parts: &claimed,
+        address,
+        principal: Some(&principal),
+        body: &body,
+        since,
+    };
     if let Some(denial) = slot.get() {
         // A session of an older version answers 200 with the error in its stream; only a whole
         // answer's status is still open.
@@ -110,14 +121,9 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
             *response.status_mut() = denial.status();
             denial.add_headers(response.headers_mut());
         }
+    } else if let Some(denial) = response.extensions().get::<Denial>() {
+        return edge.refuse(denial, &known);
     } else if seen.get().is_none() && response.status().as_u16() >= 400 {
-        let known = Known {
-            parts: &claimed,
-            address,
-            principal: Some(&principal),
-            body: &body,
-            since,
-        };
         return edge.reshape(response, &known).await;
     }
     if is_stream(response.headers()) {
@@ -230,7 +236,7 @@ impl Edge {
         } else if is_json(&parts.headers) || known.parts.method != Method::POST {
             self.record(known, Outcome::Rejected, &said);
             return Response::from_parts(parts, Body::from(text));
-        } else if said.starts_with("fail to deserialize") {
+        } else if said.starts_with(UNREADABLE) {
             match &whole {
                 Err(error) => (
                     StatusCode::BAD_REQUEST,
@@ -276,12 +282,20 @@ impl Edge {
         let reason: String = reason.chars().take(256).collect();
         self.journal.refused_at_the_edge(&EdgeRefusal {
             identity,
-            transport: "http",
+            transport: transport(known.parts),
             method: &method,
             reason: &reason,
             outcome,
             took: known.since.elapsed(),
         });
+    }
+}
+
+/// Which transport a path belongs to, for the record.
+fn transport(parts: &Parts) -> &'static str {
+    match parts.uri.path() {
+        "/sse" | "/messages" => "sse",
+        _ => "http",
     }
 }
 

@@ -17,7 +17,7 @@ use tower::Service as _;
 use super::{
     edge::{self, Edge, Remote},
     site::Site,
-    streamable,
+    sse, streamable,
 };
 use crate::{
     config,
@@ -33,7 +33,8 @@ const BODY_TIME_OUT: Duration = Duration::from_secs(20);
 /// How long to wait when the machine has no file descriptor left, before trying again.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
-/// Everything that the server answers to: `/mcp`, and `/healthz` for whoever watches it.
+/// Everything that the server answers to: `/mcp`; `/sse` and `/messages`, where they are switched
+/// on; and `/healthz` for whoever watches it.
 pub fn router<H: ServerHandler>(
     guard: &Guard<H>,
     pipeline: &Pipeline,
@@ -41,7 +42,7 @@ pub fn router<H: ServerHandler>(
     shutdown: CancellationToken,
 ) -> Router {
     let site = Site::new(&settings.allowed_hosts, &settings.allowed_origins);
-    let (mcp, sessions) = streamable::service(guard, settings, &site, shutdown);
+    let (mcp, sessions) = streamable::service(guard, settings, &site, shutdown.clone());
     let edge = Arc::new(Edge {
         authenticator: Arc::clone(&pipeline.authenticator),
         journal: Arc::clone(&pipeline.journal),
@@ -51,8 +52,11 @@ pub fn router<H: ServerHandler>(
         max_body: settings.max_body_bytes,
         body_time_out: BODY_TIME_OUT,
     });
-    Router::new()
-        .route_service("/mcp", mcp)
+    let mut paths = Router::new().route_service("/mcp", mcp);
+    if settings.serves_sse() {
+        paths = paths.merge(sse::routes(guard, settings, shutdown));
+    }
+    paths
         .layer(middleware::from_fn_with_state(edge, edge::pass))
         // Behind no key: it tells nothing but that the server is there.
         .route(

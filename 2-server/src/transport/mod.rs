@@ -4,10 +4,12 @@
 
 // One caller, on standard input and output: how a host launches the server.
 pub mod stdio;
-// Many callers, over HTTP: connections, then what is common to all paths, then `/mcp`.
+// Many callers, over HTTP: connections, then what is common to all paths, then `/mcp`, and `/sse`
+// for old hosts.
 mod credentials;
 mod edge;
 pub mod http;
 mod sessions;
 mod site;
+mod sse;
 mod streamable;
