@@ -84,15 +84,16 @@ impl Changes {
             let told = tokio::select! {
                 () = context.cancelled() => return,
                 () = principal.over() => {
-                    if self.authenticator.current(principal).is_ok() {
-                        // All at once: the stream ends as soon as this waits. What the client
-                        // didn't ask for is refused by the sink, and that is no failure.
-                        let _ = tokio::join!(
-                            sink.notify_tool_list_changed(),
-                            sink.notify_prompt_list_changed(),
-                            sink.notify_resource_list_changed(),
-                        );
+                    if self.authenticator.current(principal).is_err() {
+                        // Revoked: the pipeline says so, in its own words.
+                        return std::future::pending().await;
                     }
+                    // What the client didn't ask for is refused by the sink: that is no failure.
+                    let _ = tokio::join!(
+                        sink.notify_tool_list_changed(),
+                        sink.notify_prompt_list_changed(),
+                        sink.notify_resource_list_changed(),
+                    );
                     return;
                 }
                 news = self.news(principal, seen, calm), if watches => {

@@ -90,6 +90,11 @@ impl Handler {
         })
     }
 
+    /// The tools' names.
+    pub fn tool_names(&self) -> impl Iterator<Item = Arc<str>> + '_ {
+        self.tools.keys().map(|name| name.as_str().into())
+    }
+
     /// What each operation needs, for the pipeline. Resources and prompts follow the rule of names.
     pub fn catalogue(&self) -> Catalogue {
         self.tools

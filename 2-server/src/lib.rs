@@ -19,6 +19,9 @@ pub mod resources;
 pub mod tools;
 // How the server's own requests leave.
 mod outbound;
+// For whoever runs it: can it do its work, and how much does it do?
+pub mod metrics;
+pub mod readiness;
 // The parts put together.
 pub mod app;
 // What people type.

@@ -30,6 +30,9 @@ pub fn caller() -> Option<Principal> {
     CALLER.try_with(Clone::clone).ok()
 }
 
+/// Short beside the second within which a revocation must bite.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Hands a call to the handler.
 #[derive(Debug)]
 pub(super) struct Dispatch<H> {
@@ -83,13 +86,21 @@ impl<Op: Operation, H: ServerHandler> Service<Call<Op>> for Dispatch<H> {
                     Err(_panic) => Err(Failure::Failed(ErrorData::internal_error("the server failed on this call; its log tells why", None))),
                 },
                 () = gone(cancelled) => Err(Failure::Cancelled),
-                () = principal.over() => Err(Failure::Denied(Denial::unauthorized("the key was revoked or has expired while the call ran"))),
+                () = over::<Op>(&principal) => Err(Failure::Denied(Denial::unauthorized("the key was revoked or has expired while the call ran"))),
                 () = tokio::time::sleep(time_out), if !Op::LASTS => {
                     let seconds = time_out.as_secs_f64();
                     Err(Failure::Denied(Denial::new(DenialKind::TimedOut, format!("the call took longer than {seconds} s, so it was stopped"))))
                 }
             }
         })
+    }
+}
+
+/// A stream gets a moment for its last words: that the rights it was opened with are no more.
+async fn over<Op: Operation>(principal: &Principal) {
+    principal.over().await;
+    if Op::LASTS {
+        tokio::time::sleep(LAST_WORDS).await;
     }
 }
 

@@ -6,10 +6,13 @@
 pub mod stdio;
 // Many callers, over HTTP: connections, then what is common to all paths, then `/mcp`, and `/sse`
 // for old hosts.
+mod cors;
 mod credentials;
 mod edge;
 pub mod http;
+pub mod operations;
 mod sessions;
 mod site;
 mod sse;
 mod streamable;
+pub mod tls;

@@ -31,7 +31,10 @@ impl Entry {
         fields.push(("args".to_owned(), CstInputValue::Array(arguments.collect())));
         let environment = self.environment.iter();
         let environment = environment.map(|(name, value)| (name.clone(), text(value)));
-        fields.push(("env".to_owned(), CstInputValue::Object(environment.collect())));
+        fields.push((
+            "env".to_owned(),
+            CstInputValue::Object(environment.collect()),
+        ));
         CstInputValue::Object(fields)
     }
 
@@ -148,11 +151,22 @@ mod tests {
     fn comments_trailing_commas_and_line_ends_stay() {
         let before = "// my settings\r\n{\r\n  /* look */ \"theme\": \"dark\", // at night\r\n  \"context_servers\": {\r\n    // mine\r\n    \"other\": { \"command\": \"x\" },\r\n  },\r\n}\r\n";
         let after = put(before, "context_servers", "learn-mcp", &entry()).unwrap();
-        for kept in ["// my settings\r\n", "/* look */", "// at night", "    // mine\r\n", "\"other\": { \"command\": \"x\" },\r\n"] {
+        for kept in [
+            "// my settings\r\n",
+            "/* look */",
+            "// at night",
+            "    // mine\r\n",
+            "\"other\": { \"command\": \"x\" },\r\n",
+        ] {
             assert!(after.contains(kept), "{kept:?} is gone:\n{after}");
         }
-        assert!(!after.replace("\r\n", "").contains('\n'), "one kind of line end: {after:?}");
-        let undone = take(&after, "context_servers", "learn-mcp").unwrap().unwrap();
+        assert!(
+            !after.replace("\r\n", "").contains('\n'),
+            "one kind of line end: {after:?}"
+        );
+        let undone = take(&after, "context_servers", "learn-mcp")
+            .unwrap()
+            .unwrap();
         assert_eq!(undone, before, "to the last character");
     }
 
@@ -174,7 +188,10 @@ mod tests {
         for (broken, said) in [
             ("{ \"mcpServers\": ", "isn't JSON"),
             ("[]", "something else than an object"),
-            ("{ \"mcpServers\": [] }", "\"mcpServers\" in it is no object"),
+            (
+                "{ \"mcpServers\": [] }",
+                "\"mcpServers\" in it is no object",
+            ),
         ] {
             let error = put(broken, "mcpServers", "learn-mcp", &entry()).unwrap_err();
             assert!(error.contains(said), "{error}");
@@ -186,6 +203,9 @@ mod tests {
     #[test]
     fn a_secret_isnt_shown() {
         let shown = entry().shown("learn-mcp");
-        assert!(shown.contains("MCP_CLIENT_KEY") && !shown.contains("mcp_secret"), "{shown}");
+        assert!(
+            shown.contains("MCP_CLIENT_KEY") && !shown.contains("mcp_secret"),
+            "{shown}"
+        );
     }
 }

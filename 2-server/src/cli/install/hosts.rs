@@ -99,7 +99,13 @@ impl Host {
             let value = variable(name).filter(|value| Path::new(value).is_absolute() || cfg!(test));
             value.map(PathBuf::from).ok_or(name)
         };
-        let home = || folder(if system == System::Windows { "USERPROFILE" } else { "HOME" });
+        let home = || {
+            folder(if system == System::Windows {
+                "USERPROFILE"
+            } else {
+                "HOME"
+            })
+        };
         // Where programs of this system keep what they are told.
         let settings = || match system {
             System::Mac => Ok(home()?.join("Library").join("Application Support")),
@@ -107,7 +113,9 @@ impl Host {
             System::Other => folder("XDG_CONFIG_HOME").or_else(|_| Ok(home()?.join(".config"))),
         };
         Ok(match self {
-            Self::ClaudeDesktop => settings()?.join("Claude").join("claude_desktop_config.json"),
+            Self::ClaudeDesktop => settings()?
+                .join("Claude")
+                .join("claude_desktop_config.json"),
             Self::ClaudeCode => home()?.join(".claude.json"),
             Self::Cursor => home()?.join(".cursor").join("mcp.json"),
             Self::Vscode => settings()?.join("Code").join("User").join("mcp.json"),

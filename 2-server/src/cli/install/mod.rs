@@ -112,7 +112,8 @@ impl Install {
         let config = super::load(config_file)?;
         if let Some(path) = config_file {
             stands_alone(&config)?;
-            let path = std::path::absolute(path).context("the configuration has no absolute path")?;
+            let path =
+                std::path::absolute(path).context("the configuration has no absolute path")?;
             entry.arguments = vec!["--config".to_owned(), utf8(path)?];
         }
         if self.with_key {

@@ -75,6 +75,15 @@ pub enum JournalError {
     InUse(PathBuf),
 }
 
+/// Hears of every request that ends, for instance to count it. It is told in the caller's time, so
+/// it must be quick.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// A request passed through the pipeline.
+    fn ended(&self, facts: &Facts, outcome: Outcome, took: Duration);
+    /// A transport refused one before that.
+    fn refused(&self, refusal: &EdgeRefusal<'_>);
+}
+
 /// Keeps the records.
 #[derive(Debug)]
 pub struct Journal {
@@ -89,6 +98,8 @@ struct Shared {
     settings: JournalSettings,
     // Unset where nobody may read records back.
     recent: OnceLock<Recent>,
+    // Unset where nobody counts.
+    observer: OnceLock<Arc<dyn Observer>>,
 }
 
 #[derive(Debug, Default)]
@@ -113,6 +124,7 @@ impl Journal {
             wake: Condvar::new(),
             settings,
             recent: OnceLock::new(),
+            observer: OnceLock::new(),
         });
         let writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
@@ -132,6 +144,11 @@ impl Journal {
     /// read. The first scope stays.
     pub fn keep_recent(&self, scope: Scope) {
         let _ = self.shared.recent.set(Recent::new(scope));
+    }
+
+    /// From now on, tells this observer of every request that ends. The first observer stays.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.shared.observer.set(observer);
     }
 
     /// The last records of a caller, oldest first, each a JSON object.
@@ -195,6 +212,9 @@ impl Journal {
                 .map_or("none", |principal| principal.label())
                 .to_owned()
         };
+        if let Some(observer) = self.shared.observer.get() {
+            observer.ended(facts, outcome, facts.started.elapsed());
+        }
         let recent = self.shared.recent.get().filter(|it| it.wants(facts));
         self.shared.append(
             outcome,
@@ -206,6 +226,9 @@ impl Journal {
 
     /// Writes the line of a request that a transport's edge refused.
     pub fn refused_at_the_edge(&self, refusal: &EdgeRefusal<'_>) {
+        if let Some(observer) = self.shared.observer.get() {
+            observer.refused(refusal);
+        }
         self.shared.append(
             refusal.outcome,
             || refusal.identity.to_owned(),
