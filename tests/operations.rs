@@ -25,6 +25,10 @@ fn trusting(pem: &str) -> reqwest::Client {
         .unwrap()
 }
 
+async fn get(url: &str) -> reqwest::Response {
+    Wire::new(url, None).http.get(url).send().await.unwrap()
+}
+
 #[tokio::test]
 async fn http_is_served_over_tls_and_a_renewed_certificate_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
@@ -51,7 +55,11 @@ async fn http_is_served_over_tls_and_a_renewed_certificate_is_noticed() {
     let echoed = ada.call("echo", json!({ "message": "over TLS" })).await;
     assert_eq!(echoed.result()["content"][0]["text"], "over TLS");
     let plain = url.replace("https", "http");
-    assert!(reqwest::get(format!("{plain}/healthz")).await.is_err());
+    let plain = Wire::new(&plain, None).http.get(format!("{plain}/healthz"));
+    assert!(
+        plain.send().await.is_err(),
+        "nothing is said without encryption"
+    );
 
     let second = certificate(folder.path());
     process.wait_for("the certificate changed and was read again");
@@ -109,7 +117,7 @@ async fn a_server_is_ready_only_while_its_keys_file_is_good() {
     );
     let url = process.url_after("listening on ");
     let ready = async || {
-        let answer = reqwest::get(format!("{url}/readyz")).await.unwrap();
+        let answer = get(&format!("{url}/readyz")).await;
         (
             answer.status().as_u16(),
             answer.json::<Value>().await.unwrap(),
@@ -129,7 +137,7 @@ async fn a_server_is_ready_only_while_its_keys_file_is_good() {
         report["checks"],
         json!({ "provider": true, "keys": false, "audit": true })
     );
-    let alive = reqwest::get(format!("{url}/healthz")).await.unwrap();
+    let alive = get(&format!("{url}/healthz")).await;
     assert_eq!(alive.status(), 200, "not ready is not dead");
 }
 
@@ -144,7 +152,7 @@ async fn a_server_whose_engine_is_gone_isnt_ready() {
         ],
     );
     let url = process.url_after("listening on ");
-    let answer = reqwest::get(format!("{url}/readyz")).await.unwrap();
+    let answer = get(&format!("{url}/readyz")).await;
     assert_eq!(answer.status(), 503);
     let report: Value = answer.json().await.unwrap();
     assert_eq!(report["checks"]["provider"], false);
@@ -177,7 +185,7 @@ async fn numbers_are_counted_and_no_caller_can_make_a_new_one() {
         .await;
     ada.initialize("2025-06-18").await;
 
-    let answer = reqwest::get(format!("{metrics}/metrics")).await.unwrap();
+    let answer = get(&format!("{metrics}/metrics")).await;
     assert!(
         answer.headers()["content-type"]
             .to_str()
@@ -203,9 +211,10 @@ async fn numbers_are_counted_and_no_caller_can_make_a_new_one() {
     assert!(text.contains(r#"mcp_tokens_total{provider=""#), "{text}");
     assert!(!text.contains("made"), "{text}");
 
-    let beside = reqwest::get(format!("{url}/metrics")).await.unwrap();
+    let beside = get(&format!("{url}/metrics")).await;
     assert_ne!(beside.status(), 200, "not where callers are");
-    let rebound = reqwest::Client::new()
+    let rebound = Wire::new(&metrics, None)
+        .http
         .get(format!("{metrics}/metrics"))
         .header("host", "evil.example");
     assert_eq!(rebound.send().await.unwrap().status(), 403);
