@@ -225,7 +225,7 @@ fn a_host_of_the_newest_version_is_told_too_and_its_stream_ends() {
         "io.modelcontextprotocol/clientInfo": { "name": "host", "version": "0" },
         "io.modelcontextprotocol/clientCapabilities": {},
     });
-    let discovered = host.ask("server/discover", &json!({ "_meta": meta.clone() }));
+    let discovered = host.ask("server/discover", &json!({ "_meta": meta }));
     assert!(discovered["result"].is_object(), "{discovered}");
     let listens = host.ask(
         "subscriptions/listen",

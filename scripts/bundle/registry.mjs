@@ -12,6 +12,11 @@ if (!/^[a-zA-Z0-9.-]+\/[a-zA-Z0-9._-]+$/.test(name)) {
   console.error(`MCP_REGISTRY_NAME is ${name}: write it as com.example/name`);
   process.exit(2);
 }
+// What the registry asks of a bundle's address.
+if (url && !(url.startsWith("https://") && url.toLowerCase().includes("mcp"))) {
+  console.error(`MCP_BUNDLE_URL is ${url}: the registry takes https addresses that contain "mcp"`);
+  process.exit(2);
+}
 const server = {
   $schema: "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
   name,
