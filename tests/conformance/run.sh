@@ -23,11 +23,17 @@ versions() { # SERVER
     run "$1" "$version" --suite all --spec-version "$version"
   done
 }
+# The suite proves nothing about the guard unless it is in force.
+needs_a_key() {
+  [ "$(node -e 'fetch(process.argv[1], { method: "POST" }).then((r) => console.log(r.status))' "$url")" = 401 ] \
+    || die "$url lets in callers without a key"
+}
 secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
 export MCP_CLIENT_KEY
 MCP_CLIENT_KEY="$(secret)"
 CONFORMANCE_KEY="$MCP_CLIENT_KEY" start fixtures "$target/examples/conformance"
+needs_a_key
 start proxy node tests/conformance/with_key.mjs "$url"
 versions fixtures
 run fixtures requirements-2026-07-28 --requirements 2026-07-28
@@ -39,6 +45,7 @@ export MCP_SERVER__PORT="$port" MCP_SERVER__ALLOWED_ORIGINS="http://127.0.0.1:$p
 export MCP_SERVER__MAX_SESSIONS_PER_IDENTITY=1000
 export MCP_AUTH__ANONYMOUS=false MCP_AUTH__KEYS_FILE="$work/keys.toml" MCP_LLM__PROVIDER=tutor
 start product "$target/mcp-server" --transport sse
+needs_a_key
 start proxy node tests/conformance/with_key.mjs "$url"
 versions product
 

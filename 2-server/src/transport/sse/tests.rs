@@ -27,7 +27,7 @@ use crate::{
     transport::{edge::Remote, http::router},
 };
 
-/// Nothing here may last: a wait that doesn't end is a failure, not a hang.
+/// A wait that doesn't end is a failure, not a hang: time is paused, so this hour costs nothing.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// `quick` answers; `slow` never does, and tells when it began and when it was stopped.
@@ -249,8 +249,15 @@ impl Reader {
 
     /// Reads on until the stream ends.
     async fn end(mut self) {
-        while self.block().await.is_some() {}
+        tokio::time::timeout(PATIENCE, async { while self.block().await.is_some() {} })
+            .await
+            .expect("the stream is kept alive and doesn't end");
     }
+}
+
+/// Lets everything else happen that can: paused time goes on only when nobody has anything to do.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 async fn told(notify: &Notify) {
@@ -266,7 +273,7 @@ async fn body_of(response: Response) -> Value {
     serde_json::from_slice(&bytes).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_old_host_shakes_hands_calls_a_tool_and_reads_the_answer_from_the_stream() {
     let server = server(|_| {});
     let mut reader = server.begin("ada").await;
@@ -279,7 +286,7 @@ async fn an_old_host_shakes_hands_calls_a_tool_and_reads_the_answer_from_the_str
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_pipeline_refuses_on_the_stream_and_its_record_names_the_transport() {
     let server = server(|_| {});
     let mut reader = server.begin("bob").await;
@@ -311,7 +318,7 @@ async fn the_pipeline_refuses_on_the_stream_and_its_record_names_the_transport()
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_address_of_a_stream_cannot_be_guessed() {
     let server = server(|_| {});
     let (first, second) = (server.open("ada").await, server.open("ada").await);
@@ -326,7 +333,7 @@ async fn the_address_of_a_stream_cannot_be_guessed() {
     assert_eq!(id(&first).len(), 64, "256 bits");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_key_is_checked_on_the_stream_and_on_every_message() {
     let server = server(|_| {});
     for key in ["", "eve"] {
@@ -347,7 +354,7 @@ async fn the_key_is_checked_on_the_stream_and_on_every_message() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stream_is_unknown_to_everyone_but_its_opener() {
     let server = server(|_| {});
     let reader = server.begin("ada").await;
@@ -369,7 +376,7 @@ async fn a_stream_is_unknown_to_everyone_but_its_opener() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_host_or_origin_is_refused_on_both_paths() {
     let server = server(|_| {});
     for (method, path) in [
@@ -393,7 +400,7 @@ async fn another_host_or_origin_is_refused_on_both_paths() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_no_message_gets_a_json_rpc_error() {
     let server = server(|settings| settings.max_body_bytes = 1000);
     let mut reader = server.begin("ada").await;
@@ -436,7 +443,7 @@ async fn what_is_no_message_gets_a_json_rpc_error() {
     assert_eq!(reader.message().await["id"], 1, "the stream goes on");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_wrong_method_is_told_the_right_one() {
     let server = server(|_| {});
     let posted = server.post("/sse", "ada", &json!({})).await;
@@ -455,7 +462,7 @@ async fn a_wrong_method_is_told_the_right_one() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_identity_has_so_many_streams_and_all_have_so_many() {
     let server = server(|settings| {
         settings.max_sse_streams = 3;
@@ -475,16 +482,11 @@ async fn one_identity_has_so_many_streams_and_all_have_so_many() {
     );
     // A stream that is closed makes room, once its conversation is over.
     drop(second);
-    tokio::time::timeout(PATIENCE, async {
-        while server.get("/sse", "bob").await.status() != StatusCode::OK {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .unwrap();
+    settle().await;
+    assert_eq!(server.get("/sse", "bob").await.status(), StatusCode::OK);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_closed_stream_stops_its_calls_and_is_forgotten() {
     let server = server(|_| {});
     let reader = server.begin("ada").await;
@@ -503,7 +505,7 @@ async fn a_closed_stream_stops_its_calls_and_is_forgotten() {
     assert_eq!(late.status(), StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_revoked_key_ends_the_stream_and_its_calls() {
     let server = server(|_| {});
     let reader = server.begin("ada").await;
@@ -518,6 +520,19 @@ async fn a_revoked_key_ends_the_stream_and_its_calls() {
         server.call(&other, "bob", 1, "quick").await.status(),
         StatusCode::ACCEPTED
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_changes_ends_the_stream_even_if_nobody_reads_it() {
+    let server = server(|_| {});
+    let reader = server.begin("ada").await;
+    let text = std::fs::read_to_string(server.folder.path().join("keys.toml")).unwrap();
+    let changed = text.replace("tools:*", "resources:*");
+    std::fs::write(server.folder.path().join("keys.toml"), changed).unwrap();
+    server.pipeline.authenticator.keys().reload().unwrap();
+    settle().await;
+    let late = server.call(&reader, "ada", 1, "quick").await;
+    assert_eq!(late.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(start_paused = true)]
@@ -567,7 +582,8 @@ async fn at_shutdown_quiet_streams_end_at_once_and_busy_ones_after_their_answer(
     quiet.end().await;
     assert!(since.elapsed() < Duration::from_secs(1));
     server.tools.finish.notify_one();
-    assert_eq!(busy.message().await["id"], 1);
+    let answer = busy.message().await;
+    assert_eq!(answer["result"]["content"][0]["text"], "done", "{answer}");
     busy.end().await;
     assert!(since.elapsed() < Duration::from_secs(1));
 }
@@ -584,16 +600,13 @@ async fn a_reader_that_does_not_read_is_given_no_more_and_then_ended() {
             break response;
         }
         taken += 1;
-        // The answer must have had the time to get in line.
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
+        // The answer gets in line.
+        settle().await;
         assert!(taken < 1000, "it takes and takes");
     };
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     let most = u64::try_from(QUEUE + MOST_WAITING).unwrap();
     assert!((most..=most + 1).contains(&taken), "{taken}");
-    // Time passes only when nothing else can happen, so the reader has had its chance.
     tokio::time::sleep(STALL + Duration::from_secs(1)).await;
     assert_eq!(
         server
@@ -617,7 +630,7 @@ async fn a_reader_that_does_not_read_is_given_no_more_and_then_ended() {
     assert_eq!(server.get("/sse", "ada").await.status(), StatusCode::OK);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn it_is_off_in_prod_unless_it_is_switched_on() {
     for (mode, sse, status) in [
         (config::Mode::Prod, None, StatusCode::NOT_FOUND),
