@@ -8,7 +8,7 @@ TOOLS_DIR ?= .tools
 export TOOLS_DIR
 
 .PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
-	check-1 check-2 check-3 check-4 bench-llm bench-client conformance interop e2e oracles clean toolchain config-there
+	check-1 check-2 check-3 check-4 bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | if [ -n "$$NO_COLOR" ] || [ ! -t 1 ]; then sed 's/\x1b\[[0-9;]*m//g'; else cat; fi
@@ -70,6 +70,9 @@ conformance: toolchain ## The official conformance suite, through the guard; nee
 
 interop: toolchain ## Real clients judge the server: Python, TypeScript, Inspector; needs node, python3, a registry
 	@tests/conformance/interop.sh
+
+bundle: toolchain ## A bundle for Claude Desktop and server.json, into target/bundle; needs node and a registry
+	@scripts/bundle.sh
 
 e2e: toolchain ## The whole conversation in a real terminal; needs tmux
 	@$(CARGO) build --quiet --workspace --bins

@@ -193,3 +193,95 @@ fn the_example_keys_file_is_a_keys_file() {
         2
     );
 }
+
+/// The messages between two places of a page.
+fn messages_between(text: &str, from: &str, to: &str) -> Vec<Value> {
+    let text = text.split(from).nth(1).unwrap().split(to).next().unwrap();
+    let blocks = blocks(text, "json");
+    blocks
+        .iter()
+        .map(|block| serde_json::from_str(block).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn both_lifecycles_of_step_2_are_answered_as_it_tells() {
+    let server = Server::start(|config| config.auth.keys_file = None).await;
+    let text = fs::read_to_string(root().join("2-server/README.md")).unwrap();
+    let client = server.anonymous();
+
+    let session = messages_between(&text, "**With a session", "**Without one");
+    let [hello, greeted, ready, call, called] = &session[..] else {
+        panic!("a handshake and a call: {session:?}");
+    };
+    let answer = client.send(hello.clone()).await;
+    assert!(says(greeted, &answer.messages[0]), "{:?}", answer.messages);
+    client.join(answer.header("mcp-session-id"), "2025-11-25");
+    assert_eq!(client.send(ready.clone()).await.status, 202);
+    let answer = client.send(call.clone()).await;
+    let real = answer.messages.last().unwrap();
+    assert!(
+        says(called, real),
+        "the page shows\n{called}\nbut the server says\n{real}"
+    );
+
+    let stateless = messages_between(&text, "**Without one", "Over HTTP the new version");
+    let [call, called] = &stateless[..] else {
+        panic!("one call: {stateless:?}");
+    };
+    let answer = server.anonymous().send(call.clone()).await;
+    let real = answer.messages.last().unwrap();
+    assert!(
+        says(called, real),
+        "the page shows\n{called}\nbut the server says\n{real}"
+    );
+}
+
+#[test]
+fn the_settings_table_of_step_2_is_the_settings_that_there_are() {
+    let text = fs::read_to_string(root().join("2-server/README.md")).unwrap();
+    let shown: std::collections::BTreeMap<String, String> = text
+        .split("## Settings")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            let name = cells.next()?.trim_end_matches('`').to_owned();
+            Some((name, cells.next()?.trim_matches('`').to_owned()))
+        })
+        .collect();
+    let defaults = toml::Table::try_from(Config::default()).unwrap();
+    let mut real = std::collections::BTreeMap::new();
+    for section in defaults
+        .keys()
+        .filter(|name| !matches!(name.as_str(), "roles" | "llm"))
+    {
+        // What serde says of a setting that isn't one names all that are.
+        let error = toml::from_str::<Config>(&format!("[{section}]\nno-such = 1")).unwrap_err();
+        let known = error.message().split("expected").nth(1).unwrap().to_owned();
+        for name in known.split('`').skip(1).step_by(2) {
+            let default = defaults[section].get(name);
+            let default = default.map_or_else(|| "none".to_owned(), toml::Value::to_string);
+            real.insert(format!("{section}.{name}"), default);
+        }
+    }
+    assert_eq!(shown, real);
+}
+
+#[test]
+fn every_file_that_step_2_tells_to_read_is_there() {
+    let text = fs::read_to_string(root().join("2-server/README.md")).unwrap();
+    let files: Vec<_> = text
+        .split("`src/")
+        .skip(1)
+        .map(|rest| rest.split('`').next().unwrap())
+        .collect();
+    assert!(files.len() > 20);
+    for file in files {
+        assert!(
+            root().join("2-server/src").join(file).is_file(),
+            "src/{file} isn't there"
+        );
+    }
+}

@@ -18,6 +18,8 @@ mod versions;
 mod refusals;
 // Lists show what their reader may use, and nothing else.
 mod scopes;
+// Resources, prompts, completion, and word of what changes.
+mod offers;
 // Each request leaves exactly one line in the record, whatever became of it.
 mod record;
 // A session belongs to who opened it.
@@ -34,8 +36,11 @@ mod weather;
 mod configuration;
 // Standard output carries the protocol and nothing else.
 mod stdio;
-// The command line: keys, policy, audit.
+// The command line: keys, policy, audit; and connecting a host.
 mod command_line;
+mod install;
+// For whoever runs it: TLS, readiness, numbers, pages of other origins.
+mod operations;
 // What the pages say is true.
 mod learning_path;
 // Which crate and module may use which.

@@ -44,6 +44,8 @@ pub struct Config {
     pub weather: Weather,
     /// What the server says of itself while it runs.
     pub log: Log,
+    /// Numbers for Prometheus.
+    pub metrics: Metrics,
 }
 
 /// How strict the server is.
@@ -79,6 +81,10 @@ pub struct Server {
     pub host: IpAddr,
     /// The port; 0 takes a free one and prints it.
     pub port: u16,
+    /// A certificate chain, PEM: with it, HTTP is served over TLS. Followed while the server runs.
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM.
+    pub tls_key: Option<PathBuf>,
     /// `Host` headers that are good, besides loopback names; needed when `host` isn't loopback.
     pub allowed_hosts: Vec<String>,
     /// Origins that a browser may call from, such as `https://app.example.com`. None by default.
@@ -174,6 +180,16 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// The address to listen on for `/metrics`, which asks for no key.
+    pub host: IpAddr,
+    /// The port; 0 takes a free one and prints it. Without it there are no numbers.
+    pub port: Option<u16>,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -213,6 +229,7 @@ impl Default for Config {
             llm: mcp_llm::Settings::default(),
             weather: Weather::default(),
             log: Log::default(),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -223,6 +240,8 @@ impl Default for Server {
             mode: Mode::Local,
             host: IpAddr::from([127, 0, 0, 1]),
             port: 8080,
+            tls_cert: None,
+            tls_key: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -306,6 +325,15 @@ impl Default for Log {
     }
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            host: IpAddr::from([127, 0, 0, 1]),
+            port: None,
+        }
+    }
+}
+
 impl Config {
     /// Reads the file, puts the environment on top, and refuses what can't work.
     ///
@@ -361,11 +389,11 @@ impl Config {
                     ),
                 );
             }
-            if self.server.trusted_proxies.is_empty() {
+            if self.server.trusted_proxies.is_empty() && self.server.tls_cert.is_none() {
                 return refuse(
                     "server.host",
                     format!(
-                        "{host} can be reached from outside without encryption: listen on 127.0.0.1 behind a TLS proxy, or name the proxy in server.trusted_proxies"
+                        "{host} can be reached from outside without encryption: set server.tls_cert and server.tls_key, or name the TLS proxy in front of it in server.trusted_proxies"
                     ),
                 );
             }
@@ -375,6 +403,19 @@ impl Config {
                     "name the host names that clients use, or every request is refused".to_owned(),
                 );
             }
+        }
+        if self.server.tls_cert.is_some() != self.server.tls_key.is_some() {
+            return refuse(
+                "server.tls_cert",
+                "TLS takes both server.tls_cert and server.tls_key".to_owned(),
+            );
+        }
+        if !self.metrics.host.is_loopback() && mode != Mode::Prod {
+            let why = format!(
+                "{} can be reached from outside, and mode is {mode}: use 127.0.0.1",
+                self.metrics.host
+            );
+            return refuse("metrics.host", why);
         }
         if mode == Mode::Prod {
             if self.auth.anonymous == Some(true) {

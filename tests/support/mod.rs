@@ -2,8 +2,10 @@
 
 // Used by several crates; this one uses a part of it.
 pub mod fake_ollama;
+mod process;
 mod server;
 mod wire;
 
+pub use process::Process;
 pub use server::{Server, keys};
 pub use wire::{Wire, read};

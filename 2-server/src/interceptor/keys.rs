@@ -8,7 +8,10 @@ use std::{
     fmt,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -400,6 +403,7 @@ pub struct KeyStore {
     file: Option<PathBuf>,
     roles: Roles,
     table: RwLock<Arc<Table>>,
+    broken: AtomicBool,
 }
 
 impl KeyStore {
@@ -417,6 +421,7 @@ impl KeyStore {
             file: Some(path.into()),
             roles,
             table: RwLock::default(),
+            broken: AtomicBool::new(false),
         };
         store.reload()?;
         Ok(store)
@@ -428,6 +433,17 @@ impl KeyStore {
     /// # Errors
     /// [`KeysError`] when the file can't be used.
     pub fn reload(&self) -> Result<(), KeysError> {
+        let read = self.read_again();
+        self.broken.store(read.is_err(), Ordering::Relaxed);
+        read
+    }
+
+    /// Whether the file could be used when it was last read, for a readiness check.
+    pub fn is_healthy(&self) -> bool {
+        !self.broken.load(Ordering::Relaxed)
+    }
+
+    fn read_again(&self) -> Result<(), KeysError> {
         let Some(path) = &self.file else {
             return Ok(());
         };

@@ -38,6 +38,7 @@ pub use authorize::Authorize;
 pub use call::Arrival;
 pub use catalogue::{Catalogue, Target};
 pub use denial::{Denial, DenialKind, DenialSlot};
+pub use dispatch::caller;
 pub use guard::Guard;
 pub use keys::KeyStore;
 pub use policy::{Policy, Rule};

@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     io::{self, Write as _},
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -19,8 +19,10 @@ use super::{
     super::{
         call::Facts,
         denial::{Denial, DenialKind},
+        scope::Scope,
     },
     file::AuditFile,
+    recent::Recent,
     record::{self, EdgeRefusal, Outcome},
 };
 
@@ -73,6 +75,15 @@ pub enum JournalError {
     InUse(PathBuf),
 }
 
+/// Hears of every request that ends, for instance to count it. It is told in the caller's time, so
+/// it must be quick.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// A request passed through the pipeline.
+    fn ended(&self, facts: &Facts, outcome: Outcome, took: Duration);
+    /// A transport refused one before that.
+    fn refused(&self, refusal: &EdgeRefusal<'_>);
+}
+
 /// Keeps the records.
 #[derive(Debug)]
 pub struct Journal {
@@ -85,6 +96,10 @@ struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     settings: JournalSettings,
+    // Unset where nobody may read records back.
+    recent: OnceLock<Recent>,
+    // Unset where nobody counts.
+    observer: OnceLock<Arc<dyn Observer>>,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +123,8 @@ impl Journal {
             state: Mutex::default(),
             wake: Condvar::new(),
             settings,
+            recent: OnceLock::new(),
+            observer: OnceLock::new(),
         });
         let writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
@@ -121,6 +138,47 @@ impl Journal {
             shared,
             writer: Mutex::new(Some(writer)),
         })
+    }
+
+    /// From now on, keeps the last records of every caller who holds this scope, for that caller to
+    /// read. The first scope stays.
+    pub fn keep_recent(&self, scope: Scope) {
+        let _ = self.shared.recent.set(Recent::new(scope));
+    }
+
+    /// From now on, tells this observer of every request that ends. The first observer stays.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.shared.observer.set(observer);
+    }
+
+    /// The last records of a caller, oldest first, each a JSON object.
+    pub fn recent(&self, caller: &str) -> Vec<String> {
+        let recent = self.shared.recent.get();
+        recent.map_or_else(Vec::new, |recent| recent.of(caller))
+    }
+
+    /// Waits until a caller has a record that it hasn't seen: `seen` is what the last wait gave, 0
+    /// at first. For ever, where none are kept.
+    pub async fn news(&self, caller: &str, seen: u64) -> u64 {
+        let Some(recent) = self.shared.recent.get() else {
+            return std::future::pending().await;
+        };
+        let mut woken = recent.listen();
+        loop {
+            let news = recent.news_of(caller);
+            if news != seen {
+                return news;
+            }
+            if woken.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// What `seen` is now, for a first wait that should wake for later records only.
+    pub fn seen(&self, caller: &str) -> u64 {
+        let recent = self.shared.recent.get();
+        recent.map_or(0, |recent| recent.news_of(caller))
     }
 
     /// Whether a call may go on: a strict journal wants room for its record.
@@ -154,16 +212,31 @@ impl Journal {
                 .map_or("none", |principal| principal.label())
                 .to_owned()
         };
-        self.shared
-            .append(outcome, identity, || record::render(facts, outcome, denial));
+        if let Some(observer) = self.shared.observer.get() {
+            observer.ended(facts, outcome, facts.started.elapsed());
+        }
+        let recent = self.shared.recent.get().filter(|it| it.wants(facts));
+        self.shared.append(
+            outcome,
+            identity,
+            || record::render(facts, outcome, denial),
+            recent.map(|recent| |line: &str| recent.keep(facts, line)),
+        );
     }
 
     /// Writes the line of a request that a transport's edge refused.
     pub fn refused_at_the_edge(&self, refusal: &EdgeRefusal<'_>) {
+        if let Some(observer) = self.shared.observer.get() {
+            observer.refused(refusal);
+        }
         self.shared.append(
             refusal.outcome,
             || refusal.identity.to_owned(),
             || record::render_edge(refusal),
+            self.shared
+                .recent
+                .get()
+                .map(|recent| |line: &str| recent.keep_if_known(refusal.identity, line)),
         );
     }
 
@@ -199,8 +272,10 @@ impl Shared {
         outcome: Outcome,
         identity: impl Fn() -> String,
         render: impl FnOnce() -> String,
+        keep: Option<impl FnOnce(&str)>,
     ) {
-        if self.settings.file.is_none() && !self.settings.stderr {
+        let written = self.settings.file.is_some() || self.settings.stderr;
+        if !written && keep.is_none() {
             return;
         }
         if outcome.is_refusal() {
@@ -218,6 +293,12 @@ impl Shared {
         }
         // Rendered outside the lock: calls wait for each other only while a line is copied.
         let line = render();
+        if let Some(keep) = keep {
+            keep(&line);
+        }
+        if !written {
+            return;
+        }
         let mut state = self.lock();
         let was_idle = state.waiting.is_empty();
         state.push(&line);
