@@ -16,7 +16,7 @@ use rmcp::{
 
 use crate::{
     config::Config,
-    interceptor::{Arrival, Catalogue},
+    interceptor::{Arrival, Catalogue, Funnel},
     resources,
     tools::{self, Registered, ToolContext},
 };
@@ -66,9 +66,11 @@ impl Handler {
     pub fn catalogue(&self) -> Catalogue {
         self.tools
             .values()
-            .fold(Catalogue::new(), |catalogue, tool| {
-                catalogue.tool(&tool.definition.name, tool.scope.clone())
-            })
+            // A model that could ask for a model would never stop.
+            .fold(
+                Catalogue::new().closed_to_models("ollama-"),
+                |catalogue, tool| catalogue.tool(&tool.definition.name, tool.scope.clone()),
+            )
     }
 }
 
@@ -102,6 +104,7 @@ impl ServerHandler for Handler {
             .map_or_else(|| "stdio".into(), |principal| Arc::clone(principal.label()));
         let context = ToolContext {
             caller,
+            funnel: Funnel::of(&context.extensions).cloned(),
             request: context,
         };
         Ok(tool

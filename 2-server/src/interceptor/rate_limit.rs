@@ -123,6 +123,22 @@ pub struct LimitSettings {
     pub capacity: usize,
 }
 
+impl Default for LimitSettings {
+    /// Ten calls a second with a burst of 120, 32 at once, and 100,000 identities.
+    fn default() -> Self {
+        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self {
+            identity: Rate {
+                per_minute: number(600),
+                burst: number(120),
+            },
+            tools: HashMap::new(),
+            concurrent: number(32),
+            capacity: 100_000,
+        }
+    }
+}
+
 /// The rule: charges every call to its identity.
 #[derive(Debug, Clone)]
 pub struct RateLimit(Arc<Limits>);

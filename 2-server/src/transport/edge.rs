@@ -4,7 +4,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,7 +26,7 @@ use super::{
     site::Site,
 };
 use crate::interceptor::{
-    Arrival, Authenticator, Denial, DenialKind, DenialSlot, Journal, Peer, Principal,
+    Arrival, Authenticator, Denial, DenialKind, DenialSlot, Journal, Peer, Principal, Ticket,
     audit::{EdgeRefusal, Outcome},
 };
 
@@ -51,6 +51,7 @@ struct Known<'a> {
     parts: &'a Parts,
     address: Option<IpAddr>,
     principal: Option<&'a Principal>,
+    ticket: Option<&'a Ticket>,
     body: &'a [u8],
     since: Instant,
 }
@@ -70,6 +71,7 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
                     parts: &parts,
                     address,
                     principal: None,
+                    ticket: None,
                     body: &[],
                     since,
                 },
@@ -85,6 +87,7 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
                     parts: &parts,
                     address,
                     principal: Some(&principal),
+                    ticket: None,
                     body: &[],
                     since,
                 },
@@ -93,16 +96,24 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     };
 
     let slot = DenialSlot::default();
-    let seen = Arc::new(OnceLock::new());
     let mut arrival = Arrival::new("http", Some(principal.clone()));
     arrival.address = address;
     arrival.slot = Some(slot.clone());
-    arrival.seen = Some(Arc::clone(&seen));
+    let ticket = edge.ticket(&parts, address, &principal, &body);
+    arrival.ticket = Some(ticket.clone());
     let claimed = parts.clone();
     parts.extensions.insert(arrival);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
 
+    let known = Known {
+        parts: &claimed,
+        address,
+        principal: Some(&principal),
+        ticket: Some(&ticket),
+        body: &body,
+        since,
+    };
     if let Some(denial) = slot.get() {
         // A session of an older version answers 200 with the error in its stream; only a whole
         // answer's status is still open.
@@ -110,15 +121,12 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
             *response.status_mut() = denial.status();
             denial.add_headers(response.headers_mut());
         }
-    } else if seen.get().is_none() && response.status().as_u16() >= 400 {
-        let known = Known {
-            parts: &claimed,
-            address,
-            principal: Some(&principal),
-            body: &body,
-            since,
-        };
+    } else if !ticket.is_taken() && response.status().as_u16() >= 400 {
         return edge.reshape(response, &known).await;
+    } else if claimed.method != Method::POST || is_answer(&response, &body) {
+        // A stream that was opened, a session that was closed, an answer to what the server asked:
+        // none of them is a call, and each is in the record.
+        edge.record(&known, Outcome::Success, "");
     }
     if is_stream(response.headers()) {
         end_with(&principal, response)
@@ -154,10 +162,9 @@ impl Edge {
             .flat_map(|value| value.split(','))
             .collect();
         for hop in forwarded.iter().rev() {
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else {
-                break;
-            };
-            address = hop.to_canonical();
+            // What a proxy says and nobody can read must not become the proxy's own address, which
+            // may be allowed more than the caller.
+            address = hop.trim().parse::<IpAddr>().ok()?.to_canonical();
             if !trusted(&address) {
                 break;
             }
@@ -197,6 +204,25 @@ impl Edge {
         }
     }
 
+    /// The duty to record this request, for the pipeline to take over.
+    fn ticket(
+        &self,
+        parts: &Parts,
+        address: Option<IpAddr>,
+        principal: &Principal,
+        body: &Bytes,
+    ) -> Ticket {
+        let (asked, body) = (asked(parts), body.clone());
+        let method = move || method_of(&body).unwrap_or_else(|| asked.clone());
+        Ticket::new(
+            Arc::clone(&self.journal),
+            Some(principal),
+            address,
+            "http",
+            method,
+        )
+    }
+
     fn refuse(&self, denial: &Denial, known: &Known<'_>) -> Response {
         self.record(known, Outcome::of(denial.kind), &denial.reason);
         let mut response = answer(denial.status(), None, &denial.to_error());
@@ -228,7 +254,11 @@ impl Edge {
             );
             return self.refuse(&denial, known);
         } else if is_json(&parts.headers) || known.parts.method != Method::POST {
-            self.record(known, Outcome::Rejected, &said);
+            let error: Option<Value> = serde_json::from_slice(&text).ok();
+            let reason = error
+                .as_ref()
+                .and_then(|it| it["error"]["message"].as_str());
+            self.record(known, Outcome::Rejected, reason.unwrap_or(&said));
             return Response::from_parts(parts, Body::from(text));
         } else if said.starts_with("fail to deserialize") {
             match &whole {
@@ -263,6 +293,9 @@ impl Edge {
     }
 
     fn record(&self, known: &Known<'_>, outcome: Outcome, reason: &str) {
+        if known.ticket.is_some_and(|ticket| !ticket.take()) {
+            return; // the pipeline has recorded it
+        }
         let peer;
         let identity = match known.principal {
             Some(principal) => principal.label(),
@@ -271,8 +304,7 @@ impl Edge {
                 &*peer
             }
         };
-        // The path alone: a query may hold what must not be written.
-        let method = format!("{} {}", known.parts.method, known.parts.uri.path());
+        let method = method_of(known.body).unwrap_or_else(|| asked(known.parts));
         let reason: String = reason.chars().take(256).collect();
         self.journal.refused_at_the_edge(&EdgeRefusal {
             identity,
@@ -283,6 +315,25 @@ impl Edge {
             took: known.since.elapsed(),
         });
     }
+}
+
+/// What is asked, where no message says it. The path alone: a query may hold what must not be
+/// written.
+fn asked(parts: &Parts) -> String {
+    let path: String = parts.uri.path().chars().take(64).collect();
+    format!("{} {path}", parts.method)
+}
+
+/// The method that a message names, however broken the rest of it is.
+fn method_of(body: &[u8]) -> Option<String> {
+    let message: Value = serde_json::from_slice(body).ok()?;
+    let method = message.get("method")?.as_str()?;
+    Some(method.chars().take(64).collect())
+}
+
+/// Whether the message was an answer, which has no method, and was taken.
+fn is_answer(response: &Response, body: &[u8]) -> bool {
+    response.status() == StatusCode::ACCEPTED && method_of(body).is_none()
 }
 
 fn answer(status: StatusCode, id: Option<&Value>, error: &ErrorData) -> Response {

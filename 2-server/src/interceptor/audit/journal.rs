@@ -56,6 +56,23 @@ pub struct FileSettings {
     pub keep: u32,
 }
 
+/// A place for records besides standard error: a file, or whatever an operator collects them with.
+pub trait Sink: Send {
+    /// Writes records, one a line; each is a JSON object that still lacks its closing brace, so
+    /// that a sink can add to it. After an error the same records come again: none of them may have
+    /// been kept.
+    ///
+    /// # Errors
+    /// When they can't be kept. A strict journal refuses calls until they can.
+    fn write(&mut self, records: &str) -> io::Result<()>;
+}
+
+impl Sink for AuditFile {
+    fn write(&mut self, records: &str) -> io::Result<()> {
+        AuditFile::write(self, records)
+    }
+}
+
 /// Why a journal can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -85,6 +102,7 @@ struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     settings: JournalSettings,
+    is_off: bool,
 }
 
 #[derive(Debug, Default)]
@@ -104,15 +122,31 @@ impl Journal {
     /// [`JournalError`] when the file can't be used. A server must not start then.
     pub fn open(settings: JournalSettings) -> Result<Self, JournalError> {
         let file = settings.file.as_ref().map(AuditFile::open).transpose()?;
+        Self::start(
+            settings,
+            file.map(|file| -> Box<dyn Sink> { Box::new(file) }),
+        )
+    }
+
+    /// The same with a place of the caller's own for the records, instead of a file.
+    ///
+    /// # Errors
+    /// [`JournalError`] when there is no thread to write from.
+    pub fn open_with(settings: JournalSettings, sink: Box<dyn Sink>) -> Result<Self, JournalError> {
+        Self::start(settings, Some(sink))
+    }
+
+    fn start(settings: JournalSettings, sink: Option<Box<dyn Sink>>) -> Result<Self, JournalError> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             wake: Condvar::new(),
+            is_off: sink.is_none() && !settings.stderr,
             settings,
         });
         let writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.write_out(file))
+            .spawn(move || writer.write_out(sink))
             .map_err(|source| JournalError::Open {
                 path: PathBuf::from("(thread)"),
                 source,
@@ -154,14 +188,20 @@ impl Journal {
                 .map_or("none", |principal| principal.label())
                 .to_owned()
         };
-        self.shared
-            .append(outcome, identity, || record::render(facts, outcome, denial));
+        // A strict journal has let the call go on, so it owes it a record. There are only as many
+        // of those as calls run at once, so the buffer still has a bound.
+        let is_owed = self.shared.settings.strict
+            && denial.is_none_or(|denial| denial.kind != DenialKind::Unavailable);
+        self.shared.append(outcome, is_owed, identity, || {
+            record::render(facts, outcome, denial)
+        });
     }
 
     /// Writes the line of a request that a transport's edge refused.
     pub fn refused_at_the_edge(&self, refusal: &EdgeRefusal<'_>) {
         self.shared.append(
             refusal.outcome,
+            false,
             || refusal.identity.to_owned(),
             || record::render_edge(refusal),
         );
@@ -197,10 +237,11 @@ impl Shared {
     fn append(
         &self,
         outcome: Outcome,
+        is_owed: bool,
         identity: impl Fn() -> String,
         render: impl FnOnce() -> String,
     ) {
-        if self.settings.file.is_none() && !self.settings.stderr {
+        if self.is_off {
             return;
         }
         if outcome.is_refusal() {
@@ -220,7 +261,7 @@ impl Shared {
         let line = render();
         let mut state = self.lock();
         let was_idle = state.waiting.is_empty();
-        state.push(&line);
+        state.push(&line, is_owed);
         drop(state);
         if was_idle {
             self.wake.notify_all();
@@ -228,12 +269,12 @@ impl Shared {
     }
 
     /// The thread's whole life.
-    fn write_out(&self, mut file: Option<AuditFile>) {
+    fn write_out(&self, mut sink: Option<Box<dyn Sink>>) {
         let mut batch = String::new();
         let mut second = Instant::now();
         loop {
             let closing = self.gather(&mut batch, &mut second);
-            let written = self.write(&batch, file.as_mut());
+            let written = self.write(&batch, sink.as_deref_mut());
             let failed = written.is_err();
             if let Err(error) = written {
                 self.complain(&error);
@@ -273,9 +314,12 @@ impl Shared {
         state.closing
     }
 
-    fn write(&self, batch: &str, file: Option<&mut AuditFile>) -> io::Result<()> {
-        if let Some(file) = file {
-            file.write(batch)?;
+    fn write(&self, batch: &str, sink: Option<&mut (dyn Sink + 'static)>) -> io::Result<()> {
+        let is_only = sink.is_none();
+        if let Some(sink) = sink
+            && !batch.is_empty()
+        {
+            sink.write(batch)?;
         }
         if self.settings.stderr && !batch.is_empty() {
             let mut whole = String::with_capacity(batch.len() + batch.len() / 64);
@@ -283,8 +327,12 @@ impl Shared {
                 whole.push_str(line);
                 whole.push_str("}\n");
             }
-            // A closed standard error is no reason to stop anything: nobody is there to read it.
-            let _ = io::stderr().lock().write_all(whole.as_bytes());
+            let written = io::stderr().lock().write_all(whole.as_bytes());
+            // A closed standard error is no reason to stop anything while the record is kept
+            // elsewhere. Where it is kept nowhere else, nobody keeps it any more.
+            if is_only && self.settings.strict {
+                written?;
+            }
         }
         Ok(())
     }
@@ -296,14 +344,14 @@ impl Shared {
             } else {
                 "calls go on"
             };
-            tracing::error!(%error, "THE AUDIT FILE CAN'T BE WRITTEN; {rule}");
+            tracing::error!(%error, "THE AUDIT RECORD CAN'T BE WRITTEN; {rule}");
         }
     }
 }
 
 impl State {
-    fn push(&mut self, line: &str) {
-        if self.waiting.len() >= BUFFER {
+    fn push(&mut self, line: &str, is_owed: bool) {
+        if self.waiting.len() >= BUFFER && !is_owed {
             self.lost += 1;
             return;
         }
@@ -314,7 +362,10 @@ impl State {
     fn count_floods(&mut self) {
         for ((identity, outcome), seen) in std::mem::take(&mut self.floods) {
             if seen > FLOOD {
-                self.push(&record::render_flood(&identity, outcome, seen - FLOOD));
+                self.push(
+                    &record::render_flood(&identity, outcome, seen - FLOOD),
+                    false,
+                );
             }
         }
     }
@@ -322,7 +373,7 @@ impl State {
     fn note_losses(&mut self) {
         if self.lost > 0 && self.waiting.len() < BUFFER {
             let lost = std::mem::take(&mut self.lost);
-            self.push(&record::render_lost(lost));
+            self.push(&record::render_lost(lost), false);
         }
     }
 }
