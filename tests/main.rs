@@ -20,10 +20,24 @@ mod refusals;
 mod scopes;
 // Each request leaves exactly one line in the record, whatever became of it.
 mod record;
+// Also what the protocol library answers, refuses or drops by itself.
+mod unseen;
+// Whatever bytes arrive: an answer, a record, and the server goes on.
+mod envelope;
+// What happens to calls when their record can't be kept.
+mod sink;
+// How much, how long, how many.
+mod limits;
+// Where a caller sits: proxies and networks.
+mod addresses;
 // A session belongs to who opened it.
 mod sessions;
 // A key that is revoked stops working within a second, also where it is in use.
 mod revocation;
+// A task belongs to who began it.
+mod owners;
+// A model's calls run as the caller who asked it.
+mod nested;
 // No method passes by the pipeline: every kind of request that rmcp knows is tried.
 mod funnel;
 // A chat from end to end: streamed, cut, cancelled; with a model and with the tutor.

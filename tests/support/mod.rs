@@ -2,8 +2,11 @@
 
 // Used by several crates; this one uses a part of it.
 pub mod fake_ollama;
+pub mod odd;
 mod server;
+mod talk;
 mod wire;
 
 pub use server::{Server, keys};
-pub use wire::{Wire, read};
+pub use talk::{Talk, whole};
+pub use wire::{NEWEST, Wire, read};

@@ -284,7 +284,7 @@ impl Shared {
             let mut state = self.lock();
             state.failing = failed;
             // At the end a sink that fails gets no second chance, or the server could never stop.
-            if closing && (failed || state.waiting.is_empty()) {
+            if closing && (failed || state.waiting.is_empty() && state.lost == 0) {
                 return;
             }
         }
