@@ -5,15 +5,13 @@
 
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 
-use futures_util::StreamExt as _;
 use rmcp::{
     ErrorData, RoleServer,
     model::{ClientJsonRpcMessage, RequestId, ServerJsonRpcMessage},
     transport::{Transport, async_rw::AsyncRwTransport},
 };
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite, Empty};
-use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, FramedRead};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader, Empty};
 
 use crate::interceptor::{
     Journal,
@@ -24,14 +22,13 @@ type Reply = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 /// The transport.
 pub(super) struct Lines<R, W: AsyncWrite> {
-    lines: FramedRead<R, AnyDelimiterCodec>,
+    lines: BoundedLines<R>,
     // Writes, and nothing else.
     out: AsyncRwTransport<RoleServer, Empty, W>,
     journal: Arc<Journal>,
     identity: Arc<str>,
     // Kept here and not in `receive`, which is dropped and called again at any time.
     reply: Option<Reply>,
-    resumes: bool,
 }
 
 impl<R, W> Lines<R, W>
@@ -47,15 +44,12 @@ where
         journal: Arc<Journal>,
         identity: Arc<str>,
     ) -> Self {
-        let codec =
-            AnyDelimiterCodec::new_with_max_length(b"\n".to_vec(), b"\n".to_vec(), max_line);
         Self {
-            lines: FramedRead::new(read, codec),
+            lines: BoundedLines::new(read, max_line),
             out: AsyncRwTransport::new_server(tokio::io::empty(), write),
             journal,
             identity,
             reply: None,
-            resumes: false,
         }
     }
 
@@ -128,28 +122,98 @@ where
                 sent.ok()?;
             }
             match self.lines.next().await {
-                Some(Ok(line)) => {
-                    self.resumes = false;
-                    if let Some(message) = self.read(&line) {
-                        return Some(message);
+                Ok(Next::Line) => {
+                    let line = std::mem::take(&mut self.lines.line);
+                    let message = self.read(&line);
+                    self.lines.give_back(line);
+                    if message.is_some() {
+                        return message;
                     }
                 }
-                Some(Err(AnyDelimiterCodecError::MaxChunkLengthExceeded)) => {
-                    self.record(Outcome::TooLarge, None, "the line is too long");
-                    self.resumes = true;
-                }
-                Some(Err(AnyDelimiterCodecError::Io(error))) => {
+                Ok(Next::TooLong) => self.record(Outcome::TooLarge, None, "the line is too long"),
+                Ok(Next::End) => return None,
+                Err(error) => {
                     tracing::error!(%error, "standard input can't be read");
                     return None;
                 }
-                // After an error the reader says once that it is at its end, and then goes on.
-                None if std::mem::take(&mut self.resumes) => {}
-                None => return None,
             }
         }
     }
 
     async fn close(&mut self) -> io::Result<()> {
         self.out.close().await
+    }
+}
+
+/// Reads lines, and never holds more than the longest.
+///
+/// tokio-util's codecs stop after a line that is too long until more input comes, so the request
+/// behind it would wait for the next one.
+struct BoundedLines<R> {
+    read: BufReader<R>,
+    line: Vec<u8>,
+    max: usize,
+    skips: bool,
+}
+
+enum Next {
+    /// A whole line is in `line`, or what came of one before the end.
+    Line,
+    /// A line was too long, and is skipped.
+    TooLong,
+    /// There is no more.
+    End,
+}
+
+impl<R: AsyncRead + Unpin> BoundedLines<R> {
+    fn new(read: R, max: usize) -> Self {
+        Self {
+            read: BufReader::new(read),
+            line: Vec::new(),
+            max,
+            skips: false,
+        }
+    }
+
+    /// Dropped while it waits and called again, it goes on where it was: nothing is taken from the
+    /// input without being kept.
+    async fn next(&mut self) -> io::Result<Next> {
+        loop {
+            let input = self.read.fill_buf().await?;
+            if input.is_empty() {
+                let is_rest = !self.line.is_empty();
+                return Ok(if is_rest { Next::Line } else { Next::End });
+            }
+            let end = input.iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(input.len(), |end| end + 1);
+            let was_skipping = self.skips;
+            if !was_skipping {
+                if self.line.len() + taken > self.max.saturating_add(1) {
+                    self.line.clear();
+                    self.skips = true;
+                } else {
+                    self.line.extend_from_slice(&input[..taken]);
+                }
+            }
+            self.read.consume(taken);
+            let is_too_long = self.skips && !was_skipping;
+            if end.is_some() {
+                self.skips = false;
+            }
+            if is_too_long {
+                return Ok(Next::TooLong);
+            }
+            if end.is_some() && !was_skipping {
+                return Ok(Next::Line);
+            }
+        }
+    }
+
+    /// Keeps the room of a line that was read for the next one.
+    fn give_back(&mut self, mut line: Vec<u8>) {
+        line.clear();
+        // But not what one giant took.
+        line.shrink_to(64 << 10);
+        self.line = line;
     }
 }
