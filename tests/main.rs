@@ -40,6 +40,8 @@ mod owners;
 mod nested;
 // No method passes by the pipeline: every kind of request that rmcp knows is tried.
 mod funnel;
+// Full load while keys are revoked; then everything is as it was.
+mod soak;
 // A chat from end to end: streamed, cut, cancelled; with a model and with the tutor.
 mod chat;
 // The weather: what is asked of the services, and what happens when they fail.

@@ -4,6 +4,7 @@
 pub mod fake_ollama;
 pub mod odd;
 mod server;
+pub mod soak;
 mod talk;
 mod wire;
 

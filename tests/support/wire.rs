@@ -64,6 +64,11 @@ impl Wire {
             .tls_certs_only([])
             .build()
             .expect("a client");
+        Self::sharing(http, url, key)
+    }
+
+    /// The same over connections that are there already.
+    pub fn sharing(http: reqwest::Client, url: &str, key: Option<&str>) -> Self {
         Self {
             http,
             url: url.to_owned(),

@@ -126,10 +126,38 @@ pub struct Pipeline {
     pub time_out: Duration,
 }
 
+/// What a pipeline remembers, table by table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Calls that run.
+    pub running: usize,
+    /// Budgets that aren't full again yet.
+    pub budgets: usize,
+    /// Peers that failed to sign in.
+    pub failing_peers: usize,
+    /// Bytes of the record that wait to be written.
+    pub unwritten: usize,
+    /// Floods of refusals that are being counted.
+    pub floods: usize,
+}
+
 impl Pipeline {
     /// Begins a pipeline. Whatever isn't said is the strict choice.
     pub fn builder() -> PipelineBuilder {
         PipelineBuilder::default()
+    }
+
+    /// What the pipeline remembers right now. All of it goes back to nothing when nobody calls.
+    pub fn load(&self) -> Load {
+        let (budgets, running) = self.limits.sweep();
+        let (unwritten, floods) = self.journal.waiting();
+        Load {
+            running,
+            budgets,
+            failing_peers: self.authenticator.remembered(),
+            unwritten,
+            floods,
+        }
     }
 
     fn layers(&self) -> Layers {

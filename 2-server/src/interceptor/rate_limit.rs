@@ -100,6 +100,12 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
         }
     }
 
+    /// Drops the buckets that are as good as new, and tells how many are left.
+    fn sweep(&self) -> usize {
+        self.limiter.retain_recent();
+        self.limiter.len()
+    }
+
     /// Drops the buckets that are as good as new (they hold back no budget) and tries once more.
     #[cold]
     fn take_after_cleaning(&self, key: &K) -> Result<(), Duration> {
@@ -171,6 +177,17 @@ impl RateLimit {
                 calls: Mutex::default(),
             }),
         }))
+    }
+
+    /// Forgets the budgets that are full again, and tells what is still remembered.
+    pub(super) fn sweep(&self) -> (usize, usize) {
+        let own = self.0.own_rates.read();
+        let own = own.unwrap_or_else(PoisonError::into_inner);
+        let tables = own.values().map(Arc::as_ref).chain(self.0.tools.values());
+        let budgets = tables.chain([&self.0.identity]).map(Buckets::sweep).sum();
+        let running = self.0.in_flight.lock();
+        let running = running.values().map(|calls| *calls as usize).sum();
+        (budgets, running)
     }
 
     fn charge_identity(&self, principal: &Principal) -> Result<(), Duration> {
@@ -329,6 +346,14 @@ impl FailureLimit {
             blocked.insert(peer, now + wait);
         }
         Err(too_many_failures(wait))
+    }
+
+    /// Forgets the peers whose time is over, and tells how many are still remembered.
+    pub(super) fn sweep(&self) -> usize {
+        let now = self.failures.clock.now();
+        let mut blocked = self.lock();
+        blocked.retain(|_, until| *until > now);
+        self.failures.sweep() + blocked.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, <DefaultClock as Clock>::Instant>> {

@@ -117,6 +117,8 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     if let Some(denial) = slot.get() {
         // A session of an older version answers 200 with the error in its stream; only a whole
         // answer's status is still open.
+        // Who was refused the handshake has no session, whatever rmcp says.
+        response.headers_mut().remove("mcp-session-id");
         if is_json(response.headers()) {
             *response.status_mut() = denial.status();
             denial.add_headers(response.headers_mut());
@@ -253,6 +255,12 @@ impl Edge {
                 Duration::from_secs(30),
             );
             return self.refuse(&denial, known);
+        } else if parts.status == StatusCode::INTERNAL_SERVER_ERROR
+            && self.names_no_session(&known.parts.headers)
+        {
+            // It ended while the request was on its way.
+            let error = ErrorData::invalid_request("Session not found", None);
+            (StatusCode::NOT_FOUND, error)
         } else if is_json(&parts.headers) || known.parts.method != Method::POST {
             let error: Option<Value> = serde_json::from_slice(&text).ok();
             let reason = error
@@ -290,6 +298,13 @@ impl Edge {
             shaped.headers_mut().insert(header::ALLOW, allow.clone());
         }
         shaped
+    }
+
+    /// Whether a request names a session that isn't there.
+    fn names_no_session(&self, headers: &HeaderMap) -> bool {
+        headers
+            .get("mcp-session-id")
+            .is_some_and(|id| id.to_str().is_ok_and(|id| !self.sessions.is_open(id)))
     }
 
     fn record(&self, known: &Known<'_>, outcome: Outcome, reason: &str) {

@@ -80,6 +80,11 @@ impl OwnedSessions {
         }
     }
 
+    /// Whether there is such a session, whoever it belongs to.
+    pub(super) fn is_open(&self, id: &str) -> bool {
+        self.owners().contains_key(id)
+    }
+
     /// Whether the caller may open one more.
     pub(super) fn has_room_for(&self, label: &Arc<str>) -> bool {
         self.fits(&self.owners(), label)

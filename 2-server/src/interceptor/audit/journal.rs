@@ -174,6 +174,12 @@ impl Journal {
         Err(denial)
     }
 
+    /// Bytes of the record that wait to be written, and floods that are being counted.
+    pub(in super::super) fn waiting(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        (state.waiting.len(), state.floods.len())
+    }
+
     /// Whether records reach their sinks, for a readiness check.
     pub fn is_healthy(&self) -> bool {
         let state = self.shared.lock();
