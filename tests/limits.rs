@@ -260,3 +260,32 @@ async fn a_key_that_runs_out_ends_its_streams_and_calls() {
     assert_eq!(ada.call("echo", json!({})).await.status, 401);
     talk.end().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_never_reaches_the_pipeline_is_charged_all_the_same() {
+    let (_odd, server) = odd(|limits| limits.identity = Rate::new(1, 3).unwrap(), LONG).await;
+    let ada = server.client("ada");
+    let ping = ada.message("ping", json!({}));
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        statuses.push(ada.send(ping.clone()).await.status.as_u16());
+    }
+    assert_eq!(statuses, [404, 404, 404, 429, 429]);
+    assert_eq!(ada.call("echo", json!({})).await.status, 429);
+}
+
+#[tokio::test]
+async fn a_stream_that_watches_too_many_kinds_of_things_cant_swell_the_record() {
+    let (_odd, server) = odd(|_| {}, LONG).await;
+    let uris: Vec<_> = (0..20_000)
+        .map(|n| format!("s{n}{}://x", "y".repeat(60)))
+        .collect();
+    let listen = json!({ "notifications": { "resourceSubscriptions": uris } });
+    let mut talk = server.talk(Some("bob"));
+    let answer = talk.ask(1, "subscriptions/listen", whole(listen)).await;
+    assert_eq!(answer["error"]["code"], 413, "{answer}");
+    talk.end().await.unwrap();
+    server.record();
+    let text = std::fs::read_to_string(server.folder.path().join("audit.jsonl")).unwrap();
+    assert!(text.lines().all(|line| line.len() < 10_000));
+}

@@ -52,5 +52,7 @@ mod configuration;
 mod stdio;
 // The command line: keys, policy, audit.
 mod command_line;
+// What SECURITY.md names is there.
+mod security_page;
 // Which crate and module may use which.
 mod boundaries;

@@ -22,12 +22,11 @@ fn lines(record: &[Value]) -> Vec<(String, String)> {
 }
 
 fn expect(record: &[Value], expected: &[(&str, &str)]) {
-    let expected: Vec<_> = expected
+    let mut wanted: Vec<_> = expected
         .iter()
         .map(|(method, outcome)| ((*method).to_owned(), (*outcome).to_owned()))
         .collect();
     let mut found = lines(record);
-    let mut wanted = expected.clone();
     found.sort();
     wanted.sort();
     assert_eq!(found, wanted, "{record:#?}");

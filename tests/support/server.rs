@@ -27,8 +27,11 @@ pub struct Server {
     pub keys: Arc<KeyStore>,
     pub journal: Arc<Journal>,
     tasks: Vec<JoinHandle<()>>,
-    talk: Box<dyn Fn(Option<&str>) -> Talk + Send + Sync>,
+    talk: Box<Talks>,
 }
+
+/// Begins a conversation over stdio, with somebody's key.
+type Talks = dyn Fn(Option<&str>) -> Talk + Send + Sync;
 
 /// How long a server is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -13,6 +13,9 @@ use super::{
     scope::{Decision, Scope},
 };
 
+/// How many scopes one call may need. Only a stream that watches resources needs more than one.
+const MOST_SCOPES: usize = 32;
+
 /// The rule: every scope that the operation takes must be granted.
 #[derive(Debug, Clone)]
 pub struct Authorize {
@@ -38,6 +41,13 @@ impl Rule for Authorize {
             return Err(Denial::new(
                 DenialKind::Forbidden,
                 "a model may not ask for this tool: only its caller may",
+            ));
+        }
+        if facts.requires().len() > MOST_SCOPES {
+            // Written out, they would make a record and a header of any length.
+            return Err(Denial::new(
+                DenialKind::TooLarge,
+                format!("one call may need at most {MOST_SCOPES} scopes: ask in several"),
             ));
         }
         for scope in facts.requires() {

@@ -216,6 +216,10 @@ operation!(/** Give me that prompt. */
     fn target(params: &GetPromptRequestParams) -> Option<Target<'_>> {
         Some(Target::Prompt(&params.name))
     }
+
+    fn arguments(params: &GetPromptRequestParams) -> Option<&JsonObject> {
+        params.arguments.as_ref()
+    }
 });
 operation!(/** What could this argument be? Takes the scope of what it completes. */
     Complete = "completion/complete", Request, (CompleteRequestParams) -> CompleteResult, complete {

@@ -190,6 +190,15 @@ impl RateLimit {
         (budgets, running)
     }
 
+    /// Charges a caller for what the pipeline never saw, so that nothing is free.
+    ///
+    /// # Errors
+    /// 429 when the budget is used up.
+    pub fn charge(&self, principal: &Principal) -> Result<(), Denial> {
+        self.charge_identity(principal)
+            .map_err(|wait| Denial::throttled("too many calls: wait, then try again", wait))
+    }
+
     fn charge_identity(&self, principal: &Principal) -> Result<(), Duration> {
         let Some(rate) = principal.key().and_then(|key| key.rate) else {
             return self.0.identity.take(principal.label());

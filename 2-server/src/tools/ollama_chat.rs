@@ -229,7 +229,8 @@ impl Tool for OllamaChat {
     const DESCRIPTION: &'static str = "Asks a local language model. Streams its words as progress notifications and returns the whole answer. Without a model, a built-in tutor answers from the learning path's own text.";
 
     fn annotations(&self) -> ToolAnnotations {
-        ToolAnnotations::new().read_only(true).open_world(false)
+        // With run_tools it reaches whatever the caller's tools reach.
+        ToolAnnotations::new().read_only(true).open_world(true)
     }
 
     async fn call(&self, input: Input, context: ToolContext) -> Result<Answer<Output>, ToolError> {

@@ -26,7 +26,8 @@ use super::{
     site::Site,
 };
 use crate::interceptor::{
-    Arrival, Authenticator, Denial, DenialKind, DenialSlot, Journal, Peer, Principal, Ticket,
+    Arrival, Authenticator, Denial, DenialKind, DenialSlot, Journal, Peer, Principal, RateLimit,
+    Ticket,
     audit::{EdgeRefusal, Outcome},
 };
 
@@ -39,6 +40,7 @@ pub(super) struct Remote(pub(super) SocketAddr);
 pub(super) struct Edge {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) journal: Arc<Journal>,
+    pub(super) limits: RateLimit,
     pub(super) site: Site,
     pub(super) sessions: Arc<OwnedSessions>,
     pub(super) proxies: Vec<IpNet>,
@@ -123,9 +125,14 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
             *response.status_mut() = denial.status();
             denial.add_headers(response.headers_mut());
         }
-    } else if !ticket.is_taken() && response.status().as_u16() >= 400 {
-        return edge.reshape(response, &known).await;
-    } else if claimed.method != Method::POST || is_answer(&response, &body) {
+    } else if !ticket.is_taken() && is_settled(&response, &claimed, &body) {
+        // The pipeline never saw it, so it is charged here: nothing is free.
+        if let Err(denial) = edge.limits.charge(&principal) {
+            return edge.refuse(&denial, &known);
+        }
+        if response.status().as_u16() >= 400 {
+            return edge.reshape(response, &known).await;
+        }
         // A stream that was opened, a session that was closed, an answer to what the server asked:
         // none of them is a call, and each is in the record.
         edge.record(&known, Outcome::Success, "");
@@ -346,9 +353,13 @@ fn method_of(body: &[u8]) -> Option<String> {
     Some(method.chars().take(64).collect())
 }
 
-/// Whether the message was an answer, which has no method, and was taken.
-fn is_answer(response: &Response, body: &[u8]) -> bool {
-    response.status() == StatusCode::ACCEPTED && method_of(body).is_none()
+/// Whether the pipeline can't see the request any more: it was refused, it holds no message, or an
+/// answer, which has no method. Any other may still be on its way through a session.
+fn is_settled(response: &Response, parts: &Parts, body: &[u8]) -> bool {
+    let status = response.status();
+    status.as_u16() >= 400
+        || parts.method != Method::POST
+        || status == StatusCode::ACCEPTED && method_of(body).is_none()
 }
 
 fn answer(status: StatusCode, id: Option<&Value>, error: &ErrorData) -> Response {

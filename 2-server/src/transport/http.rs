@@ -45,6 +45,7 @@ pub fn router<H: ServerHandler>(
     let edge = Arc::new(Edge {
         authenticator: Arc::clone(&pipeline.authenticator),
         journal: Arc::clone(&pipeline.journal),
+        limits: pipeline.limits.clone(),
         site,
         sessions,
         proxies: settings.trusted_proxies.clone(),

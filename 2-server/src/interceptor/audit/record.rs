@@ -101,6 +101,9 @@ impl EdgeRefusal<'_> {
     }
 }
 
+/// How many scopes a record names. A call that needs more is refused.
+const MAX_SCOPES: usize = 32;
+
 /// Renders the record of a call, without a line end.
 pub(super) fn render(facts: &Facts, outcome: Outcome, denial: Option<&Denial>) -> String {
     let mut line = Line::begin(facts.time);
@@ -128,11 +131,15 @@ pub(super) fn render(facts: &Facts, outcome: Outcome, denial: Option<&Denial>) -
     }
     line.text("outcome", outcome.as_str());
     if let Some(denial) = denial {
-        line.text("denial", &denial.reason);
+        line.text("denial", super::super::call::cut(&denial.reason, 512));
     }
     line.list(
         "scopes",
-        facts.requires().iter().map(|scope| scope.as_str()),
+        facts
+            .requires()
+            .iter()
+            .take(MAX_SCOPES)
+            .map(|scope| scope.as_str()),
     );
     line.list("arguments", facts.argument_names.iter().map(AsRef::as_ref));
     line.millis("duration_ms", facts.started.elapsed());
