@@ -273,8 +273,11 @@ async fn without_scopes_only_what_takes_none_reaches_the_handler() {
         .filter(|(.., takes_scope)| !takes_scope)
         .count();
     for ((method, code), (_, _, takes_scope)) in codes.iter().zip(requests()) {
-        // A task that isn't the caller's is told like one that doesn't exist.
-        let refused = if method.starts_with("tasks/") {
+        // Who may not use a method of the server's own is told that there is none, and a task that
+        // isn't the caller's is told like one that doesn't exist.
+        let refused = if *method == "custom/anything" {
+            -32601
+        } else if method.starts_with("tasks/") {
             -32602
         } else {
             403

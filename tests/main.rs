@@ -18,6 +18,8 @@ mod versions;
 mod refusals;
 // Lists show what their reader may use, and nothing else.
 mod scopes;
+// Resources, prompts, completion, and word of what changes.
+mod offers;
 // Each request leaves exactly one line in the record, whatever became of it.
 mod record;
 // Also what the protocol library answers, refuses or drops by itself.
@@ -50,8 +52,13 @@ mod weather;
 mod configuration;
 // Standard output carries the protocol and nothing else.
 mod stdio;
-// The command line: keys, policy, audit.
+// The command line: keys, policy, audit; and connecting a host.
 mod command_line;
+mod install;
+// For whoever runs it: TLS, readiness, numbers, pages of other origins.
+mod operations;
+// What the pages say is true.
+mod learning_path;
 // What SECURITY.md names is there.
 mod security_page;
 // Which crate and module may use which.

@@ -89,7 +89,6 @@ async fn server(
     });
     let provider: Arc<dyn Provider> = Arc::clone(&model) as _;
     let config = Config::default();
-    let handler = Handler::new(Arc::new(config.clone()), &provider).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.toml");
     let grants = [
@@ -106,12 +105,13 @@ async fn server(
         }),
         strict: true,
     };
-    let builder = Pipeline::builder()
-        .journal(journal)
-        .catalogue(handler.catalogue());
-    let pipeline = change(builder.keys_file(&file, Roles::new()).unwrap())
-        .build()
-        .unwrap();
+    let builder = Pipeline::builder().journal(journal);
+    let builder = builder.keys_file(&file, Roles::new()).unwrap();
+    let mut pipeline = change(builder).build().unwrap();
+    let (journal, authenticator) = (&pipeline.journal, &pipeline.authenticator);
+    let shared = Arc::new(config.clone());
+    let handler = Handler::new(&shared, &provider, journal, authenticator).unwrap();
+    pipeline.catalogue = Arc::new(handler.catalogue());
     let server = Server::serve(
         Guard::new(handler, &pipeline),
         pipeline,

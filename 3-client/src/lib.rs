@@ -33,6 +33,7 @@ pub mod store;
 // same client without a screen.
 mod hands;
 pub mod headless;
+pub mod plain;
 pub mod runtime;
 pub mod terminal;
 pub mod ui;

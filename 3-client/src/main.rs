@@ -21,6 +21,9 @@ struct Args {
     /// Protocol version to insist on, instead of finding out
     #[arg(long, global = true)]
     protocol: Option<String>,
+    /// Chat line by line: no alternate screen, no redraw; for screen readers
+    #[arg(long)]
+    plain: bool,
     #[command(subcommand)]
     command: Option<Cmd>,
 }
@@ -142,15 +145,19 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return headless::complain(&error.to_string(), headless::FAILED),
     };
-    let code = runtime.block_on(run(args.command, config));
+    let code = runtime.block_on(run(args.command, args.plain, config));
     // A child process or a lookup that hangs must not keep the shell waiting.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     code
 }
 
-async fn run(command: Option<Cmd>, mut config: Config) -> ExitCode {
+async fn run(command: Option<Cmd>, plain: bool, mut config: Config) -> ExitCode {
     let wire = WireLog::default();
     match command {
+        None if plain => match mcp_client::plain::run(&config, wire).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => headless::complain(&error.to_string(), headless::FAILED),
+        },
         None => match mcp_client::runtime::run(&config, wire).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => headless::complain(

@@ -140,7 +140,11 @@ impl Wire {
 
     /// The messages as they come.
     pub async fn stream(&self, message: Value) -> impl Stream<Item = Value> + Unpin + use<> {
-        let response = self.post(&message).send().await.expect("an answer");
+        Self::events(self.post(&message).send().await.expect("an answer"))
+    }
+
+    /// The messages of an answer that is a stream, as they come.
+    pub fn events(response: reqwest::Response) -> impl Stream<Item = Value> + Unpin + use<> {
         let mut bytes = Box::pin(response.bytes_stream());
         let mut text = String::new();
         Box::pin(async_stream::stream! {

@@ -1,6 +1,8 @@
-//! What people type: `mcp-server` serves, and its subcommands look after keys, policy and records.
+//! What people type: `mcp-server` serves, and its subcommands look after keys, policy, records and
+//! hosts.
 
 mod audit;
+mod install;
 mod keys;
 mod policy;
 mod serve;
@@ -16,10 +18,10 @@ use crate::config::{Config, ConfigError};
 #[command(
     name = "mcp-server",
     version,
-    after_help = "Examples:\n  mcp-server --transport sse                 serve HTTP on http://127.0.0.1:8080/mcp\n  mcp-server keys add ada --role user        make a key, shown once\n  mcp-server policy explain --key ada tools/call weather-get\n  mcp-server audit verify audit.jsonl\n\nSettings come from --config, then from MCP_SECTION__KEY, such as MCP_SERVER__PORT=9000.\n\nExit codes: 0 done, 1 failed or refused, 2 wrong usage or configuration."
+    after_help = "Examples:\n  mcp-server --transport sse                 serve HTTP on http://127.0.0.1:8080/mcp\n  mcp-server keys add ada --role user        make a key, shown once\n  mcp-server policy explain --key ada tools/call weather-get\n  mcp-server audit verify audit.jsonl\n  mcp-server install claude-desktop          connect a host\n\nSettings come from --config, then from MCP_SECTION__KEY, such as MCP_SERVER__PORT=9000.\n\nExit codes: 0 done, 1 failed or refused, 2 wrong usage or configuration."
 )]
 pub struct Cli {
-    /// How messages arrive: stdio, or sse for HTTP (/mcp, /healthz).
+    /// How messages arrive: stdio, or sse for HTTP (/mcp, /sse, /healthz, /readyz).
     #[arg(long, value_enum, default_value_t = Transport::Stdio)]
     transport: Transport,
     /// The configuration file.
@@ -50,6 +52,8 @@ enum Command {
     Policy(policy::Policy),
     /// Verify, follow and search the record.
     Audit(audit::Audit),
+    /// Connect a host on this machine: Claude Desktop, Claude Code, Cursor, VS Code or Zed.
+    Install(install::Install),
 }
 
 /// A mistake in what was typed or configured: exit code 2.
@@ -79,6 +83,7 @@ pub async fn main() -> ExitCode {
         Some(Command::Keys(keys)) => keys.run(cli.config.as_deref()),
         Some(Command::Policy(policy)) => policy.run(cli.config.as_deref()),
         Some(Command::Audit(audit)) => audit.run(),
+        Some(Command::Install(install)) => install.run(cli.config.as_deref()),
     };
     match result {
         Ok(code) => code,

@@ -328,6 +328,11 @@ impl Facts {
         self.parent.is_some()
     }
 
+    /// How it came in: `stdio`, `http` or `sse`.
+    pub fn transport(&self) -> &'static str {
+        self.transport
+    }
+
     /// The scopes that the call takes, all of them.
     pub fn requires(&self) -> &[Scope] {
         &self.requires

@@ -8,7 +8,10 @@ use std::{
     fmt,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -387,7 +390,7 @@ impl KeysFile {
             if !names.insert(spec.name.as_str()) {
                 return Err(KeysError::Twice(format!("name \"{}\"", spec.name)));
             }
-            if !digests.insert(record.digest) {
+            if !digests.insert(slot(&record.digest)) {
                 return Err(KeysError::Twice(format!("digest ({})", record.label())));
             }
             records.push(record);
@@ -408,6 +411,7 @@ pub struct KeyStore {
     table: RwLock<Arc<Table>>,
     // The file as it was when it was last read, so that no edit falls between two looks.
     seen: Mutex<Option<Stamp>>,
+    broken: AtomicBool,
 }
 
 impl KeyStore {
@@ -436,6 +440,17 @@ impl KeyStore {
     /// # Errors
     /// [`KeysError`] when the file can't be used.
     pub fn reload(&self) -> Result<(), KeysError> {
+        let read = self.read_again();
+        self.broken.store(read.is_err(), Ordering::Relaxed);
+        read
+    }
+
+    /// Whether the file could be used when it was last read, for a readiness check.
+    pub fn is_healthy(&self) -> bool {
+        !self.broken.load(Ordering::Relaxed)
+    }
+
+    fn read_again(&self) -> Result<(), KeysError> {
         let Some(path) = &self.file else {
             return Ok(());
         };

@@ -84,6 +84,7 @@ pub use builder::{BuildError, PipelineBuilder};
 pub use call::Arrival;
 pub use catalogue::{Catalogue, Target};
 pub use denial::{Denial, DenialKind, DenialSlot};
+pub use dispatch::caller;
 pub use funnel::Funnel;
 pub use guard::Guard;
 pub use keys::KeyStore;

@@ -13,8 +13,8 @@ use rmcp::{
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams,
         CancelledNotificationParam, CompleteRequestParams, CompleteResult, CustomNotification,
-        CustomRequest, CustomResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
-        GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult,
+        CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
+        GetPromptResponse, GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult,
         InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
         ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
         PaginatedRequestParams, ProgressNotificationParam, ReadResourceDirectoryRequestParams,
@@ -282,7 +282,8 @@ operation!(/** Give me that skill. */
     }
 });
 
-/// A request that the specification doesn't know. Takes `custom:<method>:call`.
+/// A request that the specification doesn't know, or that the caller's version no longer has. Takes
+/// `custom:<method>:call`, and without it there is no such method.
 #[derive(Debug)]
 pub struct Custom;
 
@@ -297,6 +298,13 @@ impl Operation for Custom {
 
     fn target(params: &CustomRequest) -> Option<Target<'_>> {
         Some(Target::Custom(&params.method))
+    }
+
+    // A client asks for such a method to find out whether it is there: "forbidden" would tell it
+    // that it is. The same words as rmcp's, so that nobody can tell the two apart.
+    fn unknown(params: &CustomRequest) -> Option<ErrorData> {
+        let method = params.method.clone();
+        Some(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
 
     fn run<H: ServerHandler>(

@@ -31,6 +31,10 @@ use crate::interceptor::{
     audit::{EdgeRefusal, Outcome},
 };
 
+/// How rmcp begins its refusal of a body that is no message. `/messages` says the same, so that
+/// [`Edge::reshape`] words it alike for both.
+pub(super) const UNREADABLE: &str = "fail to deserialize";
+
 /// The address of the other side of the connection. The listener attaches it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Remote(pub(super) SocketAddr);
@@ -98,7 +102,7 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     };
 
     let slot = DenialSlot::default();
-    let mut arrival = Arrival::new("http", Some(principal.clone()));
+    let mut arrival = Arrival::new(transport(&parts), Some(principal.clone()));
     arrival.address = address;
     arrival.slot = Some(slot.clone());
     let ticket = edge.ticket(&parts, address, &principal, &body);
@@ -125,6 +129,8 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
             *response.status_mut() = denial.status();
             denial.add_headers(response.headers_mut());
         }
+    } else if let Some(denial) = response.extensions().get::<Denial>() {
+        return edge.refuse(denial, &known);
     } else if !ticket.is_taken() && is_settled(&response, &claimed, &body) {
         // The pipeline never saw it, so it is charged here: nothing is free.
         if let Err(denial) = edge.limits.charge(&principal) {
@@ -227,7 +233,7 @@ impl Edge {
             Arc::clone(&self.journal),
             Some(principal),
             address,
-            "http",
+            transport(parts),
             method,
         )
     }
@@ -275,7 +281,7 @@ impl Edge {
                 .and_then(|it| it["error"]["message"].as_str());
             self.record(known, Outcome::Rejected, reason.unwrap_or(&said));
             return Response::from_parts(parts, Body::from(text));
-        } else if said.starts_with("fail to deserialize") {
+        } else if said.starts_with(UNREADABLE) {
             match &whole {
                 Err(error) => (
                     StatusCode::BAD_REQUEST,
@@ -330,7 +336,7 @@ impl Edge {
         let reason: String = reason.chars().take(256).collect();
         self.journal.refused_at_the_edge(&EdgeRefusal {
             identity,
-            transport: "http",
+            transport: transport(known.parts),
             method: &method,
             reason: &reason,
             outcome,
@@ -360,6 +366,14 @@ fn is_settled(response: &Response, parts: &Parts, body: &[u8]) -> bool {
     status.as_u16() >= 400
         || parts.method != Method::POST
         || status == StatusCode::ACCEPTED && method_of(body).is_none()
+}
+
+/// Which transport a path belongs to, for the record.
+fn transport(parts: &Parts) -> &'static str {
+    match parts.uri.path() {
+        "/sse" | "/messages" => "sse",
+        _ => "http",
+    }
 }
 
 fn answer(status: StatusCode, id: Option<&Value>, error: &ErrorData) -> Response {

@@ -61,6 +61,11 @@ impl OwnedSessions {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.owners().len()
+    }
+
     /// Whether the caller may see this session. rmcp's own tasks have no caller, and may.
     fn is_visible(&self, id: &SessionId) -> bool {
         CALLER

@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     io::{self, Write as _},
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -19,8 +19,10 @@ use super::{
     super::{
         call::Facts,
         denial::{Denial, DenialKind},
+        scope::Scope,
     },
     file::AuditFile,
+    recent::Recent,
     record::{self, EdgeRefusal, Outcome},
 };
 
@@ -90,6 +92,15 @@ pub enum JournalError {
     InUse(PathBuf),
 }
 
+/// Hears of every request that ends, for instance to count it. It is told in the caller's time, so
+/// it must be quick.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// A request passed through the pipeline.
+    fn ended(&self, facts: &Facts, outcome: Outcome, took: Duration);
+    /// A transport refused one before that.
+    fn refused(&self, refusal: &EdgeRefusal<'_>);
+}
+
 /// Keeps the records.
 #[derive(Debug)]
 pub struct Journal {
@@ -103,6 +114,10 @@ struct Shared {
     wake: Condvar,
     settings: JournalSettings,
     is_off: bool,
+    // Unset where nobody may read records back.
+    recent: OnceLock<Recent>,
+    // Unset where nobody counts.
+    observer: OnceLock<Arc<dyn Observer>>,
 }
 
 #[derive(Debug, Default)]
@@ -142,6 +157,8 @@ impl Journal {
             wake: Condvar::new(),
             is_off: sink.is_none() && !settings.stderr,
             settings,
+            recent: OnceLock::new(),
+            observer: OnceLock::new(),
         });
         let writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
@@ -155,6 +172,47 @@ impl Journal {
             shared,
             writer: Mutex::new(Some(writer)),
         })
+    }
+
+    /// From now on, keeps the last records of every caller who holds this scope, for that caller to
+    /// read. The first scope stays.
+    pub fn keep_recent(&self, scope: Scope) {
+        let _ = self.shared.recent.set(Recent::new(scope));
+    }
+
+    /// From now on, tells this observer of every request that ends. The first observer stays.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.shared.observer.set(observer);
+    }
+
+    /// The last records of a caller, oldest first, each a JSON object.
+    pub fn recent(&self, caller: &str) -> Vec<String> {
+        let recent = self.shared.recent.get();
+        recent.map_or_else(Vec::new, |recent| recent.of(caller))
+    }
+
+    /// Waits until a caller has a record that it hasn't seen: `seen` is what the last wait gave, 0
+    /// at first. For ever, where none are kept.
+    pub async fn news(&self, caller: &str, seen: u64) -> u64 {
+        let Some(recent) = self.shared.recent.get() else {
+            return std::future::pending().await;
+        };
+        let mut woken = recent.listen();
+        loop {
+            let news = recent.news_of(caller);
+            if news != seen {
+                return news;
+            }
+            if woken.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// What `seen` is now, for a first wait that should wake for later records only.
+    pub fn seen(&self, caller: &str) -> u64 {
+        let recent = self.shared.recent.get();
+        recent.map_or(0, |recent| recent.news_of(caller))
     }
 
     /// Whether a call may go on: a strict journal wants room for its record.
@@ -194,22 +252,37 @@ impl Journal {
                 .map_or("none", |principal| principal.label())
                 .to_owned()
         };
+        if let Some(observer) = self.shared.observer.get() {
+            observer.ended(facts, outcome, facts.started.elapsed());
+        }
         // A strict journal has let the call go on, so it owes it a record. There are only as many
         // of those as calls run at once, so the buffer still has a bound.
         let is_owed = self.shared.settings.strict
             && denial.is_none_or(|denial| denial.kind != DenialKind::Unavailable);
-        self.shared.append(outcome, is_owed, identity, || {
-            record::render(facts, outcome, denial)
-        });
+        let recent = self.shared.recent.get().filter(|it| it.wants(facts));
+        self.shared.append(
+            outcome,
+            is_owed,
+            identity,
+            || record::render(facts, outcome, denial),
+            recent.map(|recent| |line: &str| recent.keep(facts, line)),
+        );
     }
 
     /// Writes the line of a request that a transport's edge refused.
     pub fn refused_at_the_edge(&self, refusal: &EdgeRefusal<'_>) {
+        if let Some(observer) = self.shared.observer.get() {
+            observer.refused(refusal);
+        }
         self.shared.append(
             refusal.outcome,
             false,
             || refusal.identity.to_owned(),
             || record::render_edge(refusal),
+            self.shared
+                .recent
+                .get()
+                .map(|recent| |line: &str| recent.keep_if_known(refusal.identity, line)),
         );
     }
 
@@ -246,8 +319,10 @@ impl Shared {
         is_owed: bool,
         identity: impl Fn() -> String,
         render: impl FnOnce() -> String,
+        keep: Option<impl FnOnce(&str)>,
     ) {
-        if self.is_off {
+        let written = !self.is_off;
+        if !written && keep.is_none() {
             return;
         }
         if outcome.is_refusal() {
@@ -265,6 +340,12 @@ impl Shared {
         }
         // Rendered outside the lock: calls wait for each other only while a line is copied.
         let line = render();
+        if let Some(keep) = keep {
+            keep(&line);
+        }
+        if !written {
+            return;
+        }
         let mut state = self.lock();
         let was_idle = state.waiting.is_empty();
         state.push(&line, is_owed);
