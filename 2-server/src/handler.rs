@@ -21,7 +21,7 @@ use crate::{
     changes::Changes,
     completion,
     config::Config,
-    interceptor::{Arrival, Authenticator, Catalogue, Journal, caller},
+    interceptor::{Arrival, Authenticator, Catalogue, Funnel, Journal, caller},
     paging::page,
     prompts,
     resources::{self, Library},
@@ -99,9 +99,11 @@ impl Handler {
     pub fn catalogue(&self) -> Catalogue {
         self.tools
             .values()
-            .fold(Catalogue::new(), |catalogue, tool| {
-                catalogue.tool(&tool.definition.name, tool.scope.clone())
-            })
+            // A model that could ask for a model would never stop.
+            .fold(
+                Catalogue::new().closed_to_models("ollama-"),
+                |catalogue, tool| catalogue.tool(&tool.definition.name, tool.scope.clone()),
+            )
     }
 }
 
@@ -174,6 +176,7 @@ impl ServerHandler for Handler {
         let caller = caller().map_or_else(|| "stdio".into(), |caller| Arc::clone(caller.label()));
         let context = ToolContext {
             caller,
+            funnel: Funnel::of(&context.extensions).cloned(),
             request: context,
         };
         Ok(tool
