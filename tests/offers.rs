@@ -259,6 +259,9 @@ async fn whoever_listens_hears_of_its_own_record_and_only_of_that() {
     );
     bob.call("echo", json!({ "message": "hi" })).await;
     text(&ada, "audit://me").await;
+    // Reading it is recorded, and no news: or whoever reads on news would read for ever.
+    let silence = tokio::time::timeout(Duration::from_millis(500), stream.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
     ada.call("echo", json!({ "message": "hi" })).await;
     let heard = next(&mut stream).await.unwrap();
     assert_eq!(heard["method"], "notifications/resources/updated");
