@@ -362,9 +362,11 @@ fn start_and_idle(url: &str) {
         return;
     };
     let state = tempfile::tempdir().unwrap();
+    // Without a terminal of its own, `script` makes one of no size.
+    let below = format!("stty rows 40 cols 120; exec {}", program.display());
     let began = Instant::now();
     let child = Process::new("script")
-        .args(["-qfc", program.to_str().unwrap(), "/dev/null"])
+        .args(["-qfc", &below, "/dev/null"])
         .env("MCP_SERVER_URL", url)
         .env("XDG_STATE_HOME", state.path())
         .env("TERM", "xterm-256color")
