@@ -407,6 +407,6 @@ fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
 /// Ends a stream when its caller's key is revoked or runs out.
 fn end_with(principal: &Principal, response: Response) -> Response {
     let principal = principal.clone();
-    let ended = Box::pin(async move { principal.over().await });
+    let ended = Box::pin(async move { principal.over_and_told().await });
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended)))
 }
