@@ -95,7 +95,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let tool = self.tools.get(&*params.name).ok_or_else(|| {
-            ErrorData::invalid_params(format!("unknown tool: {}", params.name), None)
+            ErrorData::invalid_params(format!("unknown tool: {}", cut(&params.name)), None)
         })?;
         let caller = arrival(&context)
             .and_then(|arrival| arrival.principal.as_ref())
@@ -130,4 +130,9 @@ impl ServerHandler for Handler {
 
 fn arrival(context: &RequestContext<RoleServer>) -> Option<&Arrival> {
     Arrival::of(&context.extensions)
+}
+
+/// What a caller sent is given back in short: an error must not cost more than the mistake.
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
 }

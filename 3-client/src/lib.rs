@@ -36,3 +36,9 @@ pub mod headless;
 pub mod runtime;
 pub mod terminal;
 pub mod ui;
+
+// The learning path's laboratory: raw messages, exchanges shown step by step, and attacks on servers
+// of one's own.
+pub mod attack;
+pub mod page;
+pub mod raw;

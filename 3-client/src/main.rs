@@ -90,6 +90,8 @@ enum Cmd {
         #[arg(long)]
         json: bool,
     },
+    /// Try real attacks against an MCP server that you own
+    Attack(mcp_client::attack::Args),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -199,6 +201,7 @@ async fn run(command: Option<Cmd>, mut config: Config) -> ExitCode {
             .await
         }
         // Answered before anything was started.
+        Some(Cmd::Attack(args)) => mcp_client::attack::run::main(&args).await,
         Some(Cmd::Completions { .. } | Cmd::Man) => ExitCode::SUCCESS,
     }
 }
