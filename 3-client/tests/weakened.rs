@@ -9,13 +9,14 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use mcp_client::attack::report::Report;
 use mcp_client::attack::run::{Choice, run};
 use mcp_client::attack::target::Given;
 use mcp_client::attack::trail::Trail;
 use mcp_client::raw::{Budget, Wire};
 use mcp_client::secret::Secret;
-use mcp_server::lab::{self, Settings};
+use mcp_server::lab::{self, Defence, Settings};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -76,9 +77,10 @@ fn told(report: &Report) -> String {
         .iter()
         .map(|outcome| {
             format!(
-                "{:<22} {:<8} {}\n",
+                "{:<22} {:<8} {:>6} ms {}\n",
                 outcome.about.id,
                 outcome.verdict.word(),
+                outcome.took_ms,
                 outcome.verdict.evidence()
             )
         })
@@ -133,79 +135,39 @@ async fn the_guarded_server_holds_every_row_and_records_each_refusal() {
 /// Slow connections take their time, so only their own test waits for them.
 const SLOW: &[&str] = &["slow-headers", "slow-body"];
 
-async fn red_on_exactly_its_rows(defence: &str) {
-    let recorded = defence.starts_with("record-");
-    let skip = if defence == "body-time-out" {
+/// What is wrong about the attacks' findings on this server.
+async fn surprise(defence: &'static Defence) -> Option<String> {
+    let recorded = defence.name.starts_with("record-");
+    let skip = if defence.rows.contains(&"slow-body") {
         &SLOW[..1]
     } else {
         SLOW
     };
-    let run = attacked(defence, skip, recorded).await;
+    let run = attacked(defence.name, skip, recorded).await;
     let mut broken = run.report.rows("broken");
-    let mut expected = lab::find(defence).unwrap().rows.to_vec();
+    let mut expected = defence.rows.to_vec();
     broken.sort_unstable();
     expected.sort_unstable();
-    assert_eq!(broken, expected, "{defence}:\n{}", told(&run.report));
-    assert_eq!(
-        run.report.rows("unclear"),
-        Vec::<&str>::new(),
-        "{defence}:\n{}",
+    let unclear = run.report.rows("unclear");
+    if broken == expected && unclear.is_empty() && !run.report.passes() {
+        return None;
+    }
+    Some(format!(
+        "{}: broken {broken:?}, expected {expected:?}, unclear {unclear:?}\n{}",
+        defence.name,
         told(&run.report)
-    );
-    assert!(!run.report.passes());
+    ))
 }
 
-/// One test for each weakened server, so that they run side by side.
-macro_rules! weakened {
-    ($($name:ident = $defence:literal)*) => {
-        $(
-            #[tokio::test]
-            async fn $name() {
-                red_on_exactly_its_rows($defence).await;
-            }
-        )*
-
-        #[test]
-        fn every_weakened_server_is_tried() {
-            let tried = [$($defence),*];
-            let all: Vec<&str> = lab::all().iter().map(|defence| defence.name).collect();
-            assert_eq!(tried.to_vec(), all);
-        }
-    };
-}
-
-weakened! {
-    without_host_origin = "host-origin"
-    without_cors = "cors"
-    without_content_type = "content-type"
-    without_authentication = "authentication"
-    without_keys_in_headers = "keys-in-headers"
-    without_one_credential = "one-credential"
-    without_scope_checks = "scope-checks"
-    without_one_refusal = "one-refusal"
-    without_exact_names = "exact-names"
-    without_list_filter = "list-filter"
-    without_known_methods = "known-methods"
-    without_identity_from_key = "identity-from-key"
-    without_proxy_headers = "proxy-headers"
-    without_session_owner = "session-owner"
-    without_session_names = "session-names"
-    without_session_cap = "session-cap"
-    without_header_match = "header-match"
-    without_strict_json = "strict-json"
-    without_body_limit = "body-limit"
-    without_body_time_out = "body-time-out"
-    without_short_errors = "short-errors"
-    without_fixed_hosts = "fixed-hosts"
-    without_record_escapes = "record-escapes"
-    without_record_redaction = "record-redaction"
-    without_plain_descriptions = "plain-descriptions"
-    without_steady_definitions = "steady-definitions"
-    without_steady_order = "steady-order"
-    without_private_lists = "private-lists"
-    without_public_errors = "public-errors"
-    without_old_doors = "old-doors"
-    without_rate_limit = "rate-limit"
-    without_failure_limit = "failure-limit"
-    without_listed_proxies = "listed-proxies"
+/// They wait more than they work (for limits to pass, for sessions to be refused), so several run at
+/// once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_weakened_server_is_red_on_exactly_its_rows() {
+    let surprises: Vec<String> = stream::iter(lab::all())
+        .map(surprise)
+        .buffer_unordered(8)
+        .filter_map(|surprise| async { surprise })
+        .collect()
+        .await;
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
 }

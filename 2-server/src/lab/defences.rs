@@ -75,8 +75,6 @@ static ALL: &[Defence] = &[
             "session-theft",
             "session-eavesdropping",
             "session-ending",
-            "brute-force",
-            "spread-brute-force",
         ],
     )
     .by_request(off::authentication),
@@ -123,7 +121,7 @@ static ALL: &[Defence] = &[
         "refuses methods that it doesn't know",
         &["unknown-method"],
     )
-    .by_reply(off::known_methods),
+    .by_exchange(off::nothing, off::known_methods),
     Defence::off(
         "identity-from-key",
         "takes identities from keys only",

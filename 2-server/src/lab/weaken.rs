@@ -102,14 +102,16 @@ pub(super) fn exact_names(lab: &Lab, message: &mut Message) {
 
 /// One list for everybody.
 pub(super) fn list_filter(lab: &Lab, message: &mut Message) {
-    if is_signed_in(lab, message) && message.method().ends_with("/list") {
+    let in_session = message.header("mcp-session-id").is_some();
+    if is_signed_in(lab, message) && message.method().ends_with("/list") && !in_session {
         message.sign_in_with(&lab.settings.admin_key);
     }
 }
 
 /// What isn't known is waved through.
-pub(super) fn known_methods(_lab: &Lab, _asked: &Asked, reply: &mut Reply) {
-    if let Some(json) = reply.json()
+pub(super) fn known_methods(_lab: &Lab, asked: &Asked, reply: &mut Reply) {
+    if asked.method() != "tools/call"
+        && let Some(json) = reply.json()
         && json["error"]["code"] == -32601
     {
         reply.text = json!({ "jsonrpc": "2.0", "id": json["id"], "result": {} }).to_string();

@@ -1,5 +1,7 @@
 //! Floods, last of all: they use up what a caller may do.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
@@ -109,14 +111,27 @@ impl Attack for BruteForce {
     fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
             target.keyed()?;
-            for number in 0..GUESSES {
-                let prepared = target
-                    .prepare(&target.nobody, "tools/list", json!({}))
-                    .await;
-                let request = prepared
-                    .request
-                    .set("authorization", &format!("Bearer guess-{number}"));
-                let answer = (self.disguise)(request, number).send().await;
+            // What was done before may have shut this address out already; that must be over first.
+            let mut answer = self.guess(target, 0).await;
+            for _ in 0..3 {
+                if !is_throttled(&answer) {
+                    break;
+                }
+                let seconds = answer
+                    .header("retry-after")
+                    .parse()
+                    .unwrap_or(1)
+                    .clamp(1, 10);
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                answer = self.guess(target, 0).await;
+            }
+            if answer.result().is_some() {
+                return Err(Verdict::NotApplicable(
+                    "a wrong key is accepted at once, so there is nothing to guess".into(),
+                ));
+            }
+            for number in 1..GUESSES {
+                let answer = self.guess(target, number).await;
                 if is_throttled(&answer) {
                     return Ok(Verdict::Held(format!(
                         "shut out after {number} wrong keys: {}",
@@ -131,5 +146,18 @@ impl Attack for BruteForce {
                 "{GUESSES} wrong keys, and each was looked up"
             )))
         })
+    }
+}
+
+impl BruteForce {
+    async fn guess(&self, target: &Target, number: usize) -> Answer {
+        let message = target
+            .wire
+            .post(crate::raw::stateless(target.id(), "tools/list", &json!({})).to_string());
+        let request = message
+            .set("mcp-protocol-version", crate::raw::NEWEST)
+            .set("mcp-method", "tools/list")
+            .set("authorization", &format!("Bearer guess-{number}"));
+        (self.disguise)(request, number).send().await
     }
 }
