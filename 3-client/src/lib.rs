@@ -40,5 +40,6 @@ pub mod ui;
 // The learning path's laboratory: raw messages, exchanges shown step by step, and attacks on servers
 // of one's own.
 pub mod attack;
+pub mod lab;
 pub mod page;
 pub mod raw;

@@ -92,6 +92,8 @@ enum Cmd {
     },
     /// Try real attacks against an MCP server that you own
     Attack(mcp_client::attack::Args),
+    /// Play a real exchange with a server, message by message
+    Lab(mcp_client::lab::Args),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -201,6 +203,7 @@ async fn run(command: Option<Cmd>, mut config: Config) -> ExitCode {
             .await
         }
         // Answered before anything was started.
+        Some(Cmd::Lab(args)) => mcp_client::lab::main(&args).await,
         Some(Cmd::Attack(args)) => mcp_client::attack::run::main(&args).await,
         Some(Cmd::Completions { .. } | Cmd::Man) => ExitCode::SUCCESS,
     }

@@ -17,6 +17,8 @@ const ROW: Duration = Duration::from_secs(90);
 /// How long a run may take, besides watching slow connections.
 const RUN: Duration = Duration::from_secs(480);
 
+const SECOND_TRY: Duration = Duration::from_secs(2);
+
 /// Which rows run.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
@@ -153,14 +155,12 @@ pub async fn run(
             continue;
         }
         let since = Instant::now();
-        let verdict = if since >= end {
-            Verdict::Unclear("the time for the whole run was used up".into())
-        } else {
-            match tokio::time::timeout(ROW + target.patience, attack.run(&target)).await {
-                Ok(Ok(verdict) | Err(verdict)) => verdict,
-                Err(_elapsed) => Verdict::Unclear("it took too long and was stopped".into()),
-            }
-        };
+        let mut verdict = attempt(attack, &target, end).await;
+        // What was throttled, or met a server that was busy with the row before, gets one more try.
+        if matches!(verdict, Verdict::Unclear(_)) {
+            tokio::time::sleep(SECOND_TRY).await;
+            verdict = attempt(attack, &target, end).await;
+        }
         let tried = !matches!(verdict, Verdict::NotApplicable(_));
         let lines = if tried {
             trail::news(&target).await
@@ -178,6 +178,16 @@ pub async fn run(
         report.outcomes.push(outcome);
     }
     Ok(report)
+}
+
+async fn attempt(attack: &dyn Attack, target: &Target, end: Instant) -> Verdict {
+    if Instant::now() >= end {
+        return Verdict::Unclear("the time for the whole run was used up".into());
+    }
+    match tokio::time::timeout(ROW + target.patience, attack.run(target)).await {
+        Ok(Ok(verdict) | Err(verdict)) => verdict,
+        Err(_elapsed) => Verdict::Unclear("it took too long and was stopped".into()),
+    }
 }
 
 /// A report is passed around, so no key may be in it: also not one that a broken server gave back.

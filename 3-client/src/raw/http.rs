@@ -174,6 +174,28 @@ impl Request {
         self
     }
 
+    /// Sends it and hands over the answer while it still arrives.
+    ///
+    /// # Errors
+    /// When no answer begins.
+    pub async fn open(self) -> Result<reqwest::Response, String> {
+        if !self.wire.may_send() {
+            return Err("the budget of requests is used up".into());
+        }
+        let mut request = self
+            .wire
+            .client
+            .request(self.method, self.url)
+            .headers(self.headers);
+        if let Some(body) = self.body {
+            request = request.body(body);
+        }
+        match tokio::time::timeout(self.wait, request.send()).await {
+            Ok(answer) => answer.map_err(|error| why(&error)),
+            Err(_elapsed) => Err(format!("no answer within {} s", self.wait.as_secs())),
+        }
+    }
+
     /// Sends it, and reads the answer up to its response, its end, or the bound.
     pub async fn send(self) -> Answer {
         let since = Instant::now();
