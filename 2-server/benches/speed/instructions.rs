@@ -190,7 +190,6 @@ pub fn profile() -> anyhow::Result<Section> {
 }
 
 fn shorten(name: &str) -> String {
-    let name = name.split("::h").next().unwrap_or(name);
     if name.chars().count() > 100 {
         name.chars().take(97).chain("...".chars()).collect()
     } else {

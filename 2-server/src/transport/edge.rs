@@ -98,7 +98,10 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     arrival.address = address;
     arrival.slot = Some(slot.clone());
     arrival.seen = Some(Arc::clone(&seen));
-    let claimed = parts.clone();
+    // What a record needs. A copy of all the headers would be the dearest thing that happens here.
+    let mut claimed = Request::new(()).into_parts().0;
+    claimed.method = parts.method.clone();
+    claimed.uri = parts.uri.clone();
     parts.extensions.insert(arrival);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
