@@ -107,7 +107,10 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     arrival.slot = Some(slot.clone());
     let ticket = edge.ticket(&parts, address, &principal, &body);
     arrival.ticket = Some(ticket.clone());
-    let claimed = parts.clone();
+    // What a record needs. A copy of all the headers would be the dearest thing that happens here.
+    let mut claimed = Request::new(()).into_parts().0;
+    claimed.method = parts.method.clone();
+    claimed.uri = parts.uri.clone();
     parts.extensions.insert(arrival);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
