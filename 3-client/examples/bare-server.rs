@@ -2,7 +2,12 @@
 //! what an engineer has before thinking of security. For the attack lab, to be attacked.
 //!
 //! `cargo run -p mcp-client --example bare-server`, then `mcp-client attack --url …`.
-#![allow(clippy::print_stderr, reason = "an example says where it listens")]
+#![allow(
+    clippy::print_stderr,
+    dead_code,
+    unreachable_pub,
+    reason = "an example says where it listens; a test uses a part of it"
+)]
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -59,15 +64,19 @@ impl ServerHandler for Bare {
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+/// Serves until the process ends.
+pub async fn serve(listener: tokio::net::TcpListener) -> std::io::Result<()> {
     let service = StreamableHttpService::new(
         || Ok(Bare),
         std::sync::Arc::new(LocalSessionManager::default()),
         StreamableHttpServerConfig::default(),
     );
+    axum::serve(listener, axum::Router::new().route_service("/mcp", service)).await
+}
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     eprintln!("listening on http://{}/mcp", listener.local_addr()?);
-    axum::serve(listener, axum::Router::new().route_service("/mcp", service)).await?;
-    Ok(())
+    serve(listener).await
 }

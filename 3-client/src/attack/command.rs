@@ -44,7 +44,7 @@ pub struct Args {
     /// Not these rows or families
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     skip: Vec<String>,
-    /// Seconds that a slow connection is watched
+    /// Seconds that a slow connection is watched; fewer than the server's own limit give a false alarm
     #[arg(long, value_name = "SECONDS", default_value_t = 70, value_parser = clap::value_parser!(u64).range(2..=600))]
     patience: u64,
     /// The server isn't on this machine, and you may attack it
