@@ -259,6 +259,9 @@ async fn whoever_listens_hears_of_its_own_record_and_only_of_that() {
     );
     bob.call("echo", json!({ "message": "hi" })).await;
     text(&ada, "audit://me").await;
+    // Reading it is recorded, and no news: or whoever reads on news would read for ever.
+    let silence = tokio::time::timeout(Duration::from_millis(500), stream.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
     ada.call("echo", json!({ "message": "hi" })).await;
     let heard = next(&mut stream).await.unwrap();
     assert_eq!(heard["method"], "notifications/resources/updated");
@@ -325,4 +328,44 @@ async fn a_server_without_a_keys_file_promises_no_changed_lists() {
     let hello = server.anonymous().initialize("2025-06-18").await;
     assert_eq!(hello.result()["capabilities"]["tools"], json!({}));
     assert!(hello.result()["serverInfo"]["icons"][0]["src"].is_string());
+}
+
+#[tokio::test]
+async fn over_http_a_client_hears_that_its_rights_changed_before_its_stream_ends() {
+    let server = Server::prod().await;
+    let (newer, older) = (server.client("bob"), server.client("bob"));
+    let wanted = json!({ "notifications": { "toolsListChanged": true } });
+    let mut listens = newer
+        .stream(newer.message("subscriptions/listen", wanted))
+        .await;
+    next(&mut listens).await.expect("an acknowledgement");
+    older.initialize("2025-06-18").await;
+    let mut stream = standalone(&server, &older, "bob").await;
+
+    let more = r#""tools:util:echo", "tools:weather:get""#;
+    std::fs::write(server.keys_file(), keys(&[("bob", more)])).unwrap();
+    let heard = next(&mut listens).await.unwrap();
+    assert_eq!(heard["method"], "notifications/tools/list_changed");
+    let ended = next(&mut listens).await.unwrap();
+    assert!(ended["result"].is_object(), "an orderly end: {ended}");
+    assert!(next(&mut listens).await.is_none());
+
+    let heard = next(&mut stream).await.unwrap();
+    assert_eq!(heard["method"], "notifications/tools/list_changed");
+    while next(&mut stream).await.is_some() {}
+    // The session itself goes on, with the new rights.
+    let tools = older.request("tools/list", json!({})).await;
+    assert_eq!(tools.result()["tools"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_remembered_of_a_caller_who_may_not_read_it() {
+    let server = Server::prod().await;
+    let bob = server.client("bob");
+    bob.call("echo", json!({ "message": "before" })).await;
+    let more = r#""tools:util:echo", "resources:audit:read""#;
+    std::fs::write(server.keys_file(), keys(&[("bob", more)])).unwrap();
+    server.keys.reload().unwrap();
+    let records: Value = serde_json::from_str(&text(&bob, "audit://me").await).unwrap();
+    assert_eq!(records["records"], json!([]));
 }

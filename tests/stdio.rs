@@ -244,3 +244,17 @@ fn a_host_of_the_newest_version_is_told_too_and_its_stream_ends() {
     );
     host.end();
 }
+
+#[test]
+fn a_form_that_was_left_empty_is_no_setting() {
+    let empty = [
+        "MCP_CONFIG_FILE",
+        "MCP_LLM__DEFAULT_MODEL",
+        "MCP_CLIENT_KEY",
+    ];
+    let mut host = Host::launch(&empty.map(|name| (name, "")));
+    assert_eq!(host.hello()["result"]["serverInfo"]["name"], "mcp-server");
+    host.end();
+    let (code, errors) = Host::launch(&[("MCP_SERVER__MODE", "")]).end();
+    assert_eq!(code, Some(2), "elsewhere it is a mistake: {errors}");
+}

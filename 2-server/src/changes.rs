@@ -130,7 +130,7 @@ impl Changes {
         drop(sessions);
         let (changes, peer) = (Arc::clone(self), peer.clone());
         tokio::spawn(async move {
-            changes.tell(&peer, principal, wants).await;
+            changes.tell(id, &peer, principal, wants).await;
             changes.lock().remove(&id);
         });
     }
@@ -167,6 +167,7 @@ impl Changes {
     /// The task of a session.
     async fn tell(
         &self,
+        id: usize,
         peer: &Peer<RoleServer>,
         mut principal: Principal,
         mut wants: watch::Receiver<bool>,
@@ -198,7 +199,9 @@ impl Changes {
                     continue;
                 }
                 _ = looks.tick() => {
-                    if peer.is_transport_closed() {
+                    // Gone, or introduced anew: then another task has taken over, and a client
+                    // that does so again and again gathers none.
+                    if peer.is_transport_closed() || name(peer).is_none_or(|(now, _)| now != id) {
                         return;
                     }
                     continue;

@@ -171,7 +171,7 @@ impl ServerHandler for Handler {
         context: Request,
     ) -> Result<CallToolResponse, ErrorData> {
         let tool = self.tools.get(&*params.name).ok_or_else(|| {
-            ErrorData::invalid_params(format!("unknown tool: {}", params.name), None)
+            ErrorData::invalid_params(format!("unknown tool: {}", cut(&params.name)), None)
         })?;
         let caller = caller().map_or_else(|| "stdio".into(), |caller| Arc::clone(caller.label()));
         let context = ToolContext {
@@ -301,4 +301,9 @@ impl Handler {
         self.changes
             .subscribe(&context.peer, principal, uri, wanted)
     }
+}
+
+/// What a caller sent is given back in short: an error must not cost more than the mistake.
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
 }

@@ -33,7 +33,8 @@ if (url) {
       transport: { type: "stdio" },
       environmentVariables: [
         { name: "MCP_LLM__DEFAULT_MODEL", description: "The model of Ollama that answers, such as llama3.2." },
-        { name: "MCP_CLIENT_KEY", description: "A key, where the server is configured to ask for one.", isSecret: true },
+        { name: "MCP_CONFIG_FILE", description: "A server.toml of your own.", format: "filepath" },
+        { name: "MCP_CLIENT_KEY", description: "A key, with a configuration that has a keys file.", isSecret: true },
       ],
     },
   ];

@@ -71,19 +71,21 @@ impl std::error::Error for Misuse {}
 /// Runs what was typed.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
+    // A host's form that was left empty arrives as an empty text.
+    let file = cli.config.filter(|file| !file.as_os_str().is_empty());
     let result = match cli.command {
         None => {
             serve::run(
                 cli.transport == Transport::Stdio,
-                cli.config.as_deref(),
+                file.as_deref(),
                 cli.log_level,
             )
             .await
         }
-        Some(Command::Keys(keys)) => keys.run(cli.config.as_deref()),
-        Some(Command::Policy(policy)) => policy.run(cli.config.as_deref()),
+        Some(Command::Keys(keys)) => keys.run(file.as_deref()),
+        Some(Command::Policy(policy)) => policy.run(file.as_deref()),
         Some(Command::Audit(audit)) => audit.run(),
-        Some(Command::Install(install)) => install.run(cli.config.as_deref()),
+        Some(Command::Install(install)) => install.run(file.as_deref()),
     };
     match result {
         Ok(code) => code,

@@ -5,7 +5,11 @@
 //! once with the key from its environment. Only this file can make a `Principal`, so holding one
 //! proves that it happened.
 
-use std::{net::IpAddr, sync::Arc, time::SystemTime};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rmcp::model::JsonObject;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +22,9 @@ use super::{
     rate_limit::FailureLimit,
     scope::Grants,
 };
+
+/// Short beside the second within which a revocation must bite.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// A caller, known. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -95,6 +102,13 @@ impl Principal {
             () = self.0.ended.cancelled() => {}
             () = tokio::time::sleep(left) => {}
         }
+    }
+
+    /// The same for what speaks to a caller by itself: it gets a moment for its last words, that the
+    /// rights it was opened with are no more.
+    pub async fn over_and_told(&self) {
+        self.over().await;
+        tokio::time::sleep(LAST_WORDS).await;
     }
 
     fn has_expired(&self) -> bool {

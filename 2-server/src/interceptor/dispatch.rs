@@ -30,9 +30,6 @@ pub fn caller() -> Option<Principal> {
     CALLER.try_with(Clone::clone).ok()
 }
 
-/// Short beside the second within which a revocation must bite.
-const LAST_WORDS: Duration = Duration::from_millis(200);
-
 /// Hands a call to the handler.
 #[derive(Debug)]
 pub(super) struct Dispatch<H> {
@@ -96,11 +93,12 @@ impl<Op: Operation, H: ServerHandler> Service<Call<Op>> for Dispatch<H> {
     }
 }
 
-/// A stream gets a moment for its last words: that the rights it was opened with are no more.
+/// A stream ends a moment later than a call, so that it can say why.
 async fn over<Op: Operation>(principal: &Principal) {
-    principal.over().await;
     if Op::LASTS {
-        tokio::time::sleep(LAST_WORDS).await;
+        principal.over_and_told().await;
+    } else {
+        principal.over().await;
     }
 }
 

@@ -107,7 +107,13 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     arrival.slot = Some(slot.clone());
     let ticket = edge.ticket(&parts, address, &principal, &body);
     arrival.ticket = Some(ticket.clone());
-    let claimed = parts.clone();
+    // What a record needs. A copy of all the headers would be the dearest thing that happens here.
+    let mut claimed = Request::new(()).into_parts().0;
+    claimed.method = parts.method.clone();
+    claimed.uri = parts.uri.clone();
+    if let Some(session) = parts.headers.get("mcp-session-id") {
+        claimed.headers.insert("mcp-session-id", session.clone());
+    }
     parts.extensions.insert(arrival);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
@@ -407,6 +413,6 @@ fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
 /// Ends a stream when its caller's key is revoked or runs out.
 fn end_with(principal: &Principal, response: Response) -> Response {
     let principal = principal.clone();
-    let ended = Box::pin(async move { principal.over().await });
+    let ended = Box::pin(async move { principal.over_and_told().await });
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended)))
 }
