@@ -190,7 +190,7 @@ async fn a_tool_that_panics_fails_alone() {
 }
 
 #[tokio::test]
-async fn sessions_are_few_in_all_and_a_race_gives_no_more() {
+async fn sessions_are_few_in_all_and_of_one_identity() {
     let settings = config::Server {
         max_sessions: 5,
         max_sessions_per_identity: 4,
