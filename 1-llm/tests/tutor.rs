@@ -25,7 +25,7 @@ async fn says(question: &str) -> String {
 #[tokio::test]
 async fn a_question_about_mcp_is_answered_with_its_source() {
     let answer = says("What is MCP?").await;
-    assert!(answer.contains("protocol"), "{answer}");
+    assert!(answer.contains("Model Context Protocol"), "{answer}");
     assert!(
         answer.contains("\n— ") && answer.contains(".md, “"),
         "{answer}"

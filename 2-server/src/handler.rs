@@ -21,7 +21,7 @@ use crate::{
     changes::Changes,
     completion,
     config::Config,
-    interceptor::{Arrival, Authenticator, Catalogue, Journal, caller},
+    interceptor::{Arrival, Authenticator, Catalogue, Funnel, Journal, caller},
     paging::page,
     prompts,
     resources::{self, Library},
@@ -99,9 +99,11 @@ impl Handler {
     pub fn catalogue(&self) -> Catalogue {
         self.tools
             .values()
-            .fold(Catalogue::new(), |catalogue, tool| {
-                catalogue.tool(&tool.definition.name, tool.scope.clone())
-            })
+            // A model that could ask for a model would never stop.
+            .fold(
+                Catalogue::new().closed_to_models("ollama-"),
+                |catalogue, tool| catalogue.tool(&tool.definition.name, tool.scope.clone()),
+            )
     }
 }
 
@@ -169,11 +171,12 @@ impl ServerHandler for Handler {
         context: Request,
     ) -> Result<CallToolResponse, ErrorData> {
         let tool = self.tools.get(&*params.name).ok_or_else(|| {
-            ErrorData::invalid_params(format!("unknown tool: {}", params.name), None)
+            ErrorData::invalid_params(format!("unknown tool: {}", cut(&params.name)), None)
         })?;
         let caller = caller().map_or_else(|| "stdio".into(), |caller| Arc::clone(caller.label()));
         let context = ToolContext {
             caller,
+            funnel: Funnel::of(&context.extensions).cloned(),
             request: context,
         };
         Ok(tool
@@ -298,4 +301,9 @@ impl Handler {
         self.changes
             .subscribe(&context.peer, principal, uri, wanted)
     }
+}
+
+/// What a caller sent is given back in short: an error must not cost more than the mistake.
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
 }

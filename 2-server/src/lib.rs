@@ -29,3 +29,6 @@ pub mod cli;
 // What an operator may set, and what the server says of itself.
 pub mod config;
 pub mod telemetry;
+// Weak on purpose, for the attack lab; never part of what people run.
+#[cfg(feature = "lab")]
+pub mod lab;

@@ -93,6 +93,10 @@ enum Cmd {
         #[arg(long)]
         json: bool,
     },
+    /// Try real attacks against an MCP server that you own
+    Attack(mcp_client::attack::Args),
+    /// Play a real exchange with a server, message by message
+    Lab(mcp_client::lab::Args),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -206,6 +210,8 @@ async fn run(command: Option<Cmd>, plain: bool, mut config: Config) -> ExitCode 
             .await
         }
         // Answered before anything was started.
+        Some(Cmd::Lab(args)) => mcp_client::lab::main(&args).await,
+        Some(Cmd::Attack(args)) => mcp_client::attack::run::main(&args).await,
         Some(Cmd::Completions { .. } | Cmd::Man) => ExitCode::SUCCESS,
     }
 }

@@ -64,6 +64,11 @@ impl Wire {
             .tls_certs_only([])
             .build()
             .expect("a client");
+        Self::sharing(http, url, key)
+    }
+
+    /// The same over connections that are there already.
+    pub fn sharing(http: reqwest::Client, url: &str, key: Option<&str>) -> Self {
         Self {
             http,
             url: url.to_owned(),
@@ -177,14 +182,13 @@ impl Wire {
                 .header("mcp-protocol-version", NEWEST)
                 .header("mcp-method", method);
             let params = &message["params"];
-            let name = if method == "resources/read" {
-                &params["uri"]
-            } else {
-                &params["name"]
+            let name = match method {
+                "resources/read" => &params["uri"],
+                "tools/call" | "prompts/get" => &params["name"],
+                "tasks/get" | "tasks/update" | "tasks/cancel" => &params["taskId"],
+                _ => &Value::Null,
             };
-            if let (Some(name), "tools/call" | "resources/read" | "prompts/get") =
-                (name.as_str(), method)
-            {
+            if let Some(name) = name.as_str() {
                 request = request.header("mcp-name", name);
             }
         }

@@ -20,6 +20,8 @@ const EXPLAINED: f64 = 3.0;
 const IN_CODE: f64 = 0.3;
 /// A section whose heading is just what was asked for ("what is a tool?" and "Tool").
 const SAME_AS_HEADING: f64 = 2.0;
+/// A long section is cut; what it is about is said where it begins.
+const CONTINUED: f64 = 0.6;
 
 /// Words that say nothing about a topic.
 const STOP_WORDS: &str = "a about all also am an and any are as at be been but by can could did do does for \
@@ -103,14 +105,20 @@ pub(super) struct Index {
     lengths: Vec<f64>,
     average: f64,
     headings: Vec<Vec<String>>,
+    // Whether a passage goes on with the section of the one before it.
+    continued: Vec<bool>,
 }
 
 impl Index {
     pub(super) fn new(passages: &[Passage]) -> Self {
         let words = Words::new();
         let mut postings: HashMap<String, Vec<(usize, f64)>> = HashMap::new();
-        let (mut lengths, mut headings) = (Vec::new(), Vec::new());
+        let (mut lengths, mut headings, mut continued) = (Vec::new(), Vec::new(), Vec::new());
         for (at, passage) in passages.iter().enumerate() {
+            let before = at.checked_sub(1).and_then(|at| passages.get(at));
+            continued.push(before.is_some_and(|before| {
+                before.page == passage.page && before.headings == passage.headings
+            }));
             let mut counts: BTreeMap<String, f64> = BTreeMap::new();
             let text = words.weighted(&passage.text);
             lengths.push(text.iter().map(|(_, weight)| weight).sum());
@@ -136,6 +144,7 @@ impl Index {
             lengths,
             average: average.max(1.0),
             headings,
+            continued,
         }
     }
 
@@ -165,9 +174,15 @@ impl Index {
             .into_iter()
             .map(|(passage, (score, covered))| {
                 let same = !asked.is_empty() && asked == self.headings[passage];
+                let same = if same { SAME_AS_HEADING } else { 1.0 };
+                let part = if self.continued[passage] {
+                    CONTINUED
+                } else {
+                    1.0
+                };
                 Hit {
                     passage,
-                    score: if same { score * SAME_AS_HEADING } else { score },
+                    score: score * same * part,
                     covered: covered / whole,
                     titled: self.headings[passage]
                         .iter()

@@ -144,6 +144,11 @@ impl Authenticator {
         }
     }
 
+    /// How many peers are remembered for their failed sign-ins.
+    pub(super) fn remembered(&self) -> usize {
+        self.failures.sweep()
+    }
+
     /// The keys, for whoever must watch them change.
     pub fn keys(&self) -> &Arc<KeyStore> {
         &self.keys

@@ -63,6 +63,7 @@ pub fn router_and_sessions<H: ServerHandler>(
     let edge = Arc::new(Edge {
         authenticator: Arc::clone(&pipeline.authenticator),
         journal: Arc::clone(&pipeline.journal),
+        limits: pipeline.limits.clone(),
         site: site.clone(),
         sessions: Arc::clone(&sessions),
         proxies: settings.trusted_proxies.clone(),

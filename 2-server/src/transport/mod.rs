@@ -3,6 +3,7 @@
 //! nothing else.
 
 // One caller, on standard input and output: how a host launches the server.
+mod lines;
 pub mod stdio;
 // Many callers, over HTTP: connections, encrypted or not; which web pages may call; what is common
 // to all paths; then `/mcp`, and `/sse` for old hosts.

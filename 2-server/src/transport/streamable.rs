@@ -1,8 +1,9 @@
 //! `/mcp`: Streamable HTTP (2026-07-28, transports, "Streamable HTTP"). rmcp speaks it, for clients
 //! of every version; this file only sets it up.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use axum::{extract::Request, response::IntoResponse};
 use rmcp::{
     ServerHandler,
     transport::streamable_http_server::{
@@ -10,9 +11,15 @@ use rmcp::{
     },
 };
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 
 use super::{sessions::OwnedSessions, site::Site};
 use crate::{config, interceptor::Guard};
+
+/// How long rmcp keeps an answer that was sent, for a client whose stream broke off and who asks
+/// again for what it missed. rmcp's own 60 s let a busy session grow without need, and make each of
+/// its calls look through all answers of the last minute; a client that comes back does so at once.
+const KEEP_ANSWERS: Duration = Duration::from_secs(10);
 
 /// The service behind `/mcp`, and the sessions that it keeps.
 pub(super) fn service<H: ServerHandler>(
@@ -21,11 +28,16 @@ pub(super) fn service<H: ServerHandler>(
     site: &Site,
     shutdown: CancellationToken,
 ) -> (
-    StreamableHttpService<Guard<H>, OwnedSessions>,
+    impl Service<Request, Response: IntoResponse, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + Sync
+    + use<H>,
     Arc<OwnedSessions>,
 ) {
     let mut sessions = SessionConfig::default();
     sessions.keep_alive = Some(Duration::from_millis(settings.session_idle_ms));
+    sessions.completed_cache_ttl = KEEP_ANSWERS;
     let sessions = Arc::new(OwnedSessions::new(
         sessions,
         settings.max_sessions,
@@ -41,8 +53,14 @@ pub(super) fn service<H: ServerHandler>(
         .with_cancellation_token(shutdown);
     // The guard is built once; a request costs a clone of a few pointers.
     let guard = guard.clone();
-    (
-        StreamableHttpService::new(move || Ok(guard.clone()), Arc::clone(&sessions), config),
-        sessions,
-    )
+    let service =
+        StreamableHttpService::new(move || Ok(guard.clone()), Arc::clone(&sessions), config);
+    // Shared, because a clone of rmcp's service copies its whole configuration, and axum clones
+    // what it serves for every request.
+    let service = Arc::new(service);
+    let answer = tower::service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move { Ok(service.handle(request).await) }
+    });
+    (answer, sessions)
 }

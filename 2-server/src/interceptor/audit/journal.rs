@@ -58,6 +58,23 @@ pub struct FileSettings {
     pub keep: u32,
 }
 
+/// A place for records besides standard error: a file, or whatever an operator collects them with.
+pub trait Sink: Send {
+    /// Writes records, one a line; each is a JSON object that still lacks its closing brace, so
+    /// that a sink can add to it. After an error the same records come again: none of them may have
+    /// been kept.
+    ///
+    /// # Errors
+    /// When they can't be kept. A strict journal refuses calls until they can.
+    fn write(&mut self, records: &str) -> io::Result<()>;
+}
+
+impl Sink for AuditFile {
+    fn write(&mut self, records: &str) -> io::Result<()> {
+        AuditFile::write(self, records)
+    }
+}
+
 /// Why a journal can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -96,6 +113,7 @@ struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     settings: JournalSettings,
+    is_off: bool,
     // Unset where nobody may read records back.
     recent: OnceLock<Recent>,
     // Unset where nobody counts.
@@ -119,9 +137,25 @@ impl Journal {
     /// [`JournalError`] when the file can't be used. A server must not start then.
     pub fn open(settings: JournalSettings) -> Result<Self, JournalError> {
         let file = settings.file.as_ref().map(AuditFile::open).transpose()?;
+        Self::start(
+            settings,
+            file.map(|file| -> Box<dyn Sink> { Box::new(file) }),
+        )
+    }
+
+    /// The same with a place of the caller's own for the records, instead of a file.
+    ///
+    /// # Errors
+    /// [`JournalError`] when there is no thread to write from.
+    pub fn open_with(settings: JournalSettings, sink: Box<dyn Sink>) -> Result<Self, JournalError> {
+        Self::start(settings, Some(sink))
+    }
+
+    fn start(settings: JournalSettings, sink: Option<Box<dyn Sink>>) -> Result<Self, JournalError> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             wake: Condvar::new(),
+            is_off: sink.is_none() && !settings.stderr,
             settings,
             recent: OnceLock::new(),
             observer: OnceLock::new(),
@@ -129,7 +163,7 @@ impl Journal {
         let writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.write_out(file))
+            .spawn(move || writer.write_out(sink))
             .map_err(|source| JournalError::Open {
                 path: PathBuf::from("(thread)"),
                 source,
@@ -198,6 +232,12 @@ impl Journal {
         Err(denial)
     }
 
+    /// Bytes of the record that wait to be written, and floods that are being counted.
+    pub(in super::super) fn waiting(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        (state.waiting.len(), state.floods.len())
+    }
+
     /// Whether records reach their sinks, for a readiness check.
     pub fn is_healthy(&self) -> bool {
         let state = self.shared.lock();
@@ -215,9 +255,14 @@ impl Journal {
         if let Some(observer) = self.shared.observer.get() {
             observer.ended(facts, outcome, facts.started.elapsed());
         }
+        // A strict journal has let the call go on, so it owes it a record. There are only as many
+        // of those as calls run at once, so the buffer still has a bound.
+        let is_owed = self.shared.settings.strict
+            && denial.is_none_or(|denial| denial.kind != DenialKind::Unavailable);
         let recent = self.shared.recent.get().filter(|it| it.wants(facts));
         self.shared.append(
             outcome,
+            is_owed,
             identity,
             || record::render(facts, outcome, denial),
             recent.map(|recent| |line: &str| recent.keep(facts, line)),
@@ -231,6 +276,7 @@ impl Journal {
         }
         self.shared.append(
             refusal.outcome,
+            false,
             || refusal.identity.to_owned(),
             || record::render_edge(refusal),
             self.shared
@@ -270,11 +316,12 @@ impl Shared {
     fn append(
         &self,
         outcome: Outcome,
+        is_owed: bool,
         identity: impl Fn() -> String,
         render: impl FnOnce() -> String,
         keep: Option<impl FnOnce(&str)>,
     ) {
-        let written = self.settings.file.is_some() || self.settings.stderr;
+        let written = !self.is_off;
         if !written && keep.is_none() {
             return;
         }
@@ -301,7 +348,7 @@ impl Shared {
         }
         let mut state = self.lock();
         let was_idle = state.waiting.is_empty();
-        state.push(&line);
+        state.push(&line, is_owed);
         drop(state);
         if was_idle {
             self.wake.notify_all();
@@ -309,12 +356,12 @@ impl Shared {
     }
 
     /// The thread's whole life.
-    fn write_out(&self, mut file: Option<AuditFile>) {
+    fn write_out(&self, mut sink: Option<Box<dyn Sink>>) {
         let mut batch = String::new();
         let mut second = Instant::now();
         loop {
             let closing = self.gather(&mut batch, &mut second);
-            let written = self.write(&batch, file.as_mut());
+            let written = self.write(&batch, sink.as_deref_mut());
             let failed = written.is_err();
             if let Err(error) = written {
                 self.complain(&error);
@@ -324,7 +371,7 @@ impl Shared {
             let mut state = self.lock();
             state.failing = failed;
             // At the end a sink that fails gets no second chance, or the server could never stop.
-            if closing && (failed || state.waiting.is_empty()) {
+            if closing && (failed || state.waiting.is_empty() && state.lost == 0) {
                 return;
             }
         }
@@ -354,9 +401,12 @@ impl Shared {
         state.closing
     }
 
-    fn write(&self, batch: &str, file: Option<&mut AuditFile>) -> io::Result<()> {
-        if let Some(file) = file {
-            file.write(batch)?;
+    fn write(&self, batch: &str, sink: Option<&mut (dyn Sink + 'static)>) -> io::Result<()> {
+        let is_only = sink.is_none();
+        if let Some(sink) = sink
+            && !batch.is_empty()
+        {
+            sink.write(batch)?;
         }
         if self.settings.stderr && !batch.is_empty() {
             let mut whole = String::with_capacity(batch.len() + batch.len() / 64);
@@ -364,8 +414,12 @@ impl Shared {
                 whole.push_str(line);
                 whole.push_str("}\n");
             }
-            // A closed standard error is no reason to stop anything: nobody is there to read it.
-            let _ = io::stderr().lock().write_all(whole.as_bytes());
+            let written = io::stderr().lock().write_all(whole.as_bytes());
+            // A closed standard error is no reason to stop anything while the record is kept
+            // elsewhere. Where it is kept nowhere else, nobody keeps it any more.
+            if is_only && self.settings.strict {
+                written?;
+            }
         }
         Ok(())
     }
@@ -377,14 +431,14 @@ impl Shared {
             } else {
                 "calls go on"
             };
-            tracing::error!(%error, "THE AUDIT FILE CAN'T BE WRITTEN; {rule}");
+            tracing::error!(%error, "THE AUDIT RECORD CAN'T BE WRITTEN; {rule}");
         }
     }
 }
 
 impl State {
-    fn push(&mut self, line: &str) {
-        if self.waiting.len() >= BUFFER {
+    fn push(&mut self, line: &str, is_owed: bool) {
+        if self.waiting.len() >= BUFFER && !is_owed {
             self.lost += 1;
             return;
         }
@@ -395,7 +449,10 @@ impl State {
     fn count_floods(&mut self) {
         for ((identity, outcome), seen) in std::mem::take(&mut self.floods) {
             if seen > FLOOD {
-                self.push(&record::render_flood(&identity, outcome, seen - FLOOD));
+                self.push(
+                    &record::render_flood(&identity, outcome, seen - FLOOD),
+                    false,
+                );
             }
         }
     }
@@ -403,7 +460,7 @@ impl State {
     fn note_losses(&mut self) {
         if self.lost > 0 && self.waiting.len() < BUFFER {
             let lost = std::mem::take(&mut self.lost);
-            self.push(&record::render_lost(lost));
+            self.push(&record::render_lost(lost), false);
         }
     }
 }

@@ -22,7 +22,8 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 pub use chain::{Fault, Verdict, verify};
-pub use journal::{FileSettings, Journal, JournalError, JournalSettings, Observer};
+pub use journal::{FileSettings, Journal, JournalError, JournalSettings, Observer, Sink};
+pub(crate) use record::id_in_record;
 pub use record::{EdgeRefusal, Outcome};
 
 use super::call::{Call, Facts, Failure, Operation};
