@@ -7,9 +7,9 @@ mod keys;
 mod policy;
 mod serve;
 
-use std::{fmt, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, fmt, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum, builder::OsStringValueParser};
 
 use crate::config::{Config, ConfigError};
 
@@ -25,8 +25,9 @@ pub struct Cli {
     #[arg(long, value_enum, default_value_t = Transport::Stdio)]
     transport: Transport,
     /// The configuration file.
-    #[arg(long, global = true, env = "MCP_CONFIG_FILE", value_name = "FILE")]
-    config: Option<PathBuf>,
+    // clap's own parser for paths stops at an empty one; see below.
+    #[arg(long, global = true, env = "MCP_CONFIG_FILE", value_name = "FILE", value_parser = OsStringValueParser::new())]
+    config: Option<OsString>,
     /// error, warn, info, debug or trace; or finer, such as info,rmcp=debug.
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -72,7 +73,8 @@ impl std::error::Error for Misuse {}
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
     // A host's form that was left empty arrives as an empty text.
-    let file = cli.config.filter(|file| !file.as_os_str().is_empty());
+    let file = cli.config.filter(|file| !file.is_empty());
+    let file = file.map(PathBuf::from);
     let result = match cli.command {
         None => {
             serve::run(
