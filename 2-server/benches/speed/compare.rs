@@ -37,7 +37,8 @@ pub async fn run(effort: Effort) -> anyhow::Result<Section> {
                 connect(server, lifecycle, connections).await?,
             ));
         }
-        interleave(&mut lanes, effort).await?;
+        let (rounds, length) = effort.rounds();
+        interleave(&mut lanes, rounds, length).await?;
         show(&mut section, &lanes, lifecycle, connections);
     }
     Ok(section)

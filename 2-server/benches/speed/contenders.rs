@@ -60,7 +60,7 @@ impl Settings {
         fs::write(
             &file,
             format!(
-                "[server]\nmode = \"prod\"\nport = 0\nmax_connections = 20000\nmax_sessions = 20000\nmax_sessions_per_identity = 20000\n\
+                "[server]\nmode = \"prod\"\nport = 0\nmax_connections = 20000\nmax_sessions = 20000\nmax_sessions_per_identity = 20000\nsession_idle_ms = 60000\n\
                  [auth]\nkeys_file = \"{}\"\nfailures_per_minute = 4000000000\n\
                  [limits]\n{limits}\nconcurrent = 100000\nmax_identities = 2000000\n[limits.tools.echo]\n{limits}\n\
                  [audit]\nstderr = false\nfile = \"{}\"\n\

@@ -53,7 +53,8 @@ async fn refusals(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
         refused("403, a key without the scope", POOR, 403).await?,
         refused("429, a key past its rate", HASTY, 429).await?,
     ];
-    interleave(&mut lanes, effort).await?;
+    let (rounds, length) = effort.rounds();
+    interleave(&mut lanes, rounds, length).await?;
     section.say("Refused and accepted calls, 2026-07-28, 16 connections:\n");
     section.say(&figures(&lanes));
     let [accepted, refused @ ..] = &lanes;
@@ -104,7 +105,8 @@ async fn pair(
         anyhow::Ok(Lane::new(name, server, callers))
     };
     let mut lanes = [lane(one).await?, lane(other).await?];
-    interleave(&mut lanes, effort).await?;
+    let (rounds, length) = effort.rounds();
+    interleave(&mut lanes, rounds, length).await?;
     section.say(&format!("\n{} and {}:\n", one.0, other.0));
     section.say(&figures(&lanes));
     Ok(lanes[1].series.ratio(&lanes[0].series, CPU))
@@ -125,7 +127,8 @@ async fn memory(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
         connect(&server, Lifecycle::Stateless, 64).await?,
     );
     let mut lanes = [lane];
-    interleave(&mut lanes, effort).await?;
+    let (rounds, length) = effort.rounds();
+    interleave(&mut lanes, rounds, length).await?;
     let busy = server.usage()?.rss as f64 / 1e6;
     section.goal(Goal::at_most(
         "RSS under 64 connections, MB",
@@ -134,11 +137,13 @@ async fn memory(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
     ));
 
     let (few, many) = effort.pick(&[(200, 1_000)], &[(1_000, 5_000)])[0];
-    let bare = contenders::peer(&["bare"])?;
-    let mine = session(&server, few, many).await?;
+    // The same handler and allocator on both sides, so that only the interceptor differs.
+    let (bare, guarded) = (contenders::peer(&["bare"])?, settings.guarded(4));
+    let whole = session(&server, few, many).await?;
+    let mine = session(&guarded?, few, many).await?;
     let its = session(&bare, few, many).await?;
     section.say(&format!(
-        "\nAn open session takes {mine:.0} bytes in the product and {its:.0} in bare rmcp."
+        "\nAn open session takes {its:.0} bytes in bare rmcp, {mine:.0} behind the interceptor, and {whole:.0} in the product, whose allocator keeps more at hand."
     ));
     section.goal(Goal::at_most(
         "interceptor's memory per open session, bytes",

@@ -7,12 +7,13 @@ use serde_json::json;
 
 use super::{
     Effort,
+    compare::CPU,
     contenders::{self, FEWEST_KEYS, Settings},
     costs::see,
     plot::{Line, svg},
     process::Process,
     report::{Section, folder, table},
-    window::{Series, connect, measure},
+    window::{Lane, connect, interleave},
     wire::{Caller, Lifecycle, call, call_headers, post},
 };
 
@@ -31,33 +32,34 @@ pub async fn run(effort: Effort) -> anyhow::Result<Section> {
     Ok(section)
 }
 
-/// The middle of a few windows: CPU µs for each call.
-async fn cost(server: &Process, callers: &mut [Caller]) -> anyhow::Result<f64> {
-    let mut series = Series::default();
-    for _ in 0..=WINDOWS {
-        series
-            .0
-            .push(measure(server.id(), callers, 200, WINDOW).await?);
-    }
-    series.0.remove(0);
-    Ok(series.of(super::compare::CPU).middle)
+/// CPU µs for each call, the middle of a few windows.
+async fn cost(server: &Process, callers: Vec<Caller>) -> anyhow::Result<f64> {
+    let mut lanes = [Lane::new("", server, callers)];
+    interleave(&mut lanes, WINDOWS, WINDOW).await?;
+    Ok(lanes[0].series.of(CPU).middle)
+}
+
+/// The same for two servers, window by window in turn.
+async fn costs(one: Lane<'_>, other: Lane<'_>) -> anyhow::Result<[f64; 2]> {
+    let mut lanes = [one, other];
+    interleave(&mut lanes, WINDOWS, WINDOW).await?;
+    Ok(lanes.map(|lane| lane.series.of(CPU).middle))
 }
 
 async fn connections(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
     let settings = Settings::new(FEWEST_KEYS)?;
-    let servers = [
-        ("bare rmcp", contenders::peer(&["bare"])?),
-        ("product", settings.product()?),
-    ];
-    let mut lines = Vec::new();
-    for (name, server) in &servers {
-        let mut points = Vec::new();
-        for connections in effort.pick(&[1, 16, 256], &[1, 4, 16, 64, 256, 1_000, 4_000, 10_000]) {
-            let mut callers = connect(server, Lifecycle::Stateless, connections).await?;
-            points.push((connections as f64, cost(server, &mut callers).await?));
+    let (bare, product) = (contenders::peer(&["bare"])?, settings.product()?);
+    let mut points = [Vec::new(), Vec::new()];
+    for connections in effort.pick(&[1, 16, 256], &[1, 4, 16, 64, 256, 1_000, 4_000, 9_000]) {
+        let its = connect(&bare, Lifecycle::Stateless, connections).await?;
+        let mine = connect(&product, Lifecycle::Stateless, connections).await?;
+        let spent = costs(Lane::new("", &bare, its), Lane::new("", &product, mine)).await?;
+        for (line, spent) in points.iter_mut().zip(spent) {
+            line.push((connections as f64, spent));
         }
-        lines.push(line(name, points));
     }
+    let [its, mine] = points;
+    let lines = vec![line("bare rmcp", its), line("product", mine)];
     draw(
         section,
         "connections",
@@ -78,8 +80,8 @@ async fn sessions(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
             opener.open_session(&key, Lifecycle::Session).await?;
             open += 1;
         }
-        let mut callers = connect(&server, Lifecycle::Stateless, 16).await?;
-        points.push((sessions as f64, cost(&server, &mut callers).await?));
+        let callers = connect(&server, Lifecycle::Stateless, 16).await?;
+        points.push((sessions as f64, cost(&server, callers).await?));
     }
     draw(
         section,
@@ -97,8 +99,8 @@ async fn identities(section: &mut Section, effort: Effort) -> anyhow::Result<()>
     for identities in stages {
         see(&server, seen..identities).await?;
         seen = identities;
-        let mut callers = connect(&server, Lifecycle::Stateless, 16).await?;
-        points.push((identities as f64, cost(&server, &mut callers).await?));
+        let callers = connect(&server, Lifecycle::Stateless, 16).await?;
+        points.push((identities as f64, cost(&server, callers).await?));
     }
     draw(
         section,
@@ -113,46 +115,48 @@ async fn tools(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
     for tools in effort.pick(&[4, 200], &[4, 20, 100, 500, 2_000]) {
         let settings = Settings::new(FEWEST_KEYS)?;
         let server = settings.guarded(tools)?;
-        let mut callers = connect(&server, Lifecycle::Stateless, 16).await?;
-        points.push((tools as f64, cost(&server, &mut callers).await?));
+        let callers = connect(&server, Lifecycle::Stateless, 16).await?;
+        points.push((tools as f64, cost(&server, callers).await?));
     }
     draw(section, "tools", "tools", vec![line("interceptor", points)])
 }
 
 async fn bodies(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
     let settings = Settings::new(FEWEST_KEYS)?;
-    let servers = [
-        ("bare rmcp", contenders::peer(&["bare"])?),
-        ("product", settings.product()?),
-    ];
-    let mut lines = Vec::new();
-    for (name, server) in &servers {
-        let mut points = Vec::new();
-        for bytes in effort.pick(&[100, 10_000], &[100, 1_000, 10_000, 100_000, 1_000_000]) {
+    let (bare, product) = (contenders::peer(&["bare"])?, settings.product()?);
+    let mut points = [Vec::new(), Vec::new()];
+    for bytes in effort.pick(&[100, 10_000], &[100, 1_000, 10_000, 100_000, 1_000_000]) {
+        let message = json!({ "message": "x".repeat(bytes) });
+        let body = call(Lifecycle::Stateless, "echo", &message);
+        let lane = async |server| {
             let mut callers = connect(server, Lifecycle::Stateless, 4).await?;
-            let body = call(
-                Lifecycle::Stateless,
-                "echo",
-                &json!({ "message": "x".repeat(bytes) }),
-            );
             for caller in &mut callers {
                 caller.request = post(&contenders::key(1), &call_headers("echo"), &body);
             }
-            points.push((bytes as f64, cost(server, &mut callers).await?));
+            anyhow::Ok(Lane::new("", server, callers))
+        };
+        let spent = costs(lane(&bare).await?, lane(&product).await?).await?;
+        for (line, spent) in points.iter_mut().zip(spent) {
+            line.push((bytes as f64, spent));
         }
-        lines.push(line(name, points));
     }
-    draw(section, "body", "bytes to echo", lines)
+    let [its, mine] = points;
+    draw(
+        section,
+        "body",
+        "bytes to echo",
+        vec![line("bare rmcp", its), line("product", mine)],
+    )
 }
 
 /// The file grows with every call, up to its rotation and past it.
 async fn audit_file(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
     let settings = Settings::new(FEWEST_KEYS)?;
     let server = settings.product()?;
-    let mut callers = connect(&server, Lifecycle::Stateless, 16).await?;
     let (mut points, mut written, mut last) = (Vec::new(), 0, 0);
     for _ in 0..effort.pick(&[4], &[20])[0] {
-        let spent = cost(&server, &mut callers).await?;
+        let callers = connect(&server, Lifecycle::Stateless, 16).await?;
+        let spent = cost(&server, callers).await?;
         let size = fs::metadata(settings.audit_file())?.len();
         // A file that is smaller than it was has been rotated.
         written += if size >= last { size - last } else { size };

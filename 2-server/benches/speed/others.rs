@@ -55,7 +55,8 @@ pub async fn run(effort: Effort) -> anyhow::Result<Section> {
                 connect(server, Lifecycle::Stateless, connections).await?,
             ));
         }
-        interleave(&mut lanes, effort).await?;
+        let (rounds, length) = effort.rounds();
+        interleave(&mut lanes, rounds, length).await?;
         section.say(&format!(
             "`tools/call` of a 49-byte echo, 2026-07-28, {connections} connections:\n"
         ));

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use futures_util::future::try_join_all;
 
 use super::{
-    Effort, contenders,
+    contenders,
     process::{self, Process, Usage},
     wire::{Caller, Lifecycle},
 };
@@ -116,8 +116,11 @@ impl<'a> Lane<'a> {
 }
 
 /// Goes from lane to lane, round by round. The first round warms up and isn't counted.
-pub async fn interleave(lanes: &mut [Lane<'_>], effort: Effort) -> anyhow::Result<()> {
-    let (rounds, length) = effort.rounds();
+pub async fn interleave(
+    lanes: &mut [Lane<'_>],
+    rounds: usize,
+    length: Duration,
+) -> anyhow::Result<()> {
     for round in 0..=rounds {
         for lane in &mut *lanes {
             let id = lane.server.id();
