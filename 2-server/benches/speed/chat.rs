@@ -9,6 +9,7 @@ use axum::{
     body::Body,
     extract::State,
     routing::{get, post},
+    serve::ListenerExt as _,
 };
 use futures_util::{StreamExt as _, future::try_join_all, stream};
 use serde_json::json;
@@ -47,6 +48,10 @@ pub async fn run(effort: Effort) -> anyhow::Result<Section> {
         .route("/api/chat", post(speak))
         .route("/api/ps", get(|| async { Json(json!({ "models": [] })) }))
         .with_state(engine);
+    let listener = listener.tap_io(|stream| {
+        // As Ollama does: without it a token may wait 40 ms for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+    });
     let engine_task = tokio::spawn(async move { axum::serve(listener, router).await });
     let settings = Settings::with(
         FEWEST_KEYS,

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
+
 use super::{
     Effort,
     compare::{CPU, figures},
@@ -177,11 +179,15 @@ async fn session(server: &Process, few: usize, many: usize) -> anyhow::Result<f6
 
 /// Has each of these keys make a call.
 pub async fn see(server: &Process, keys: std::ops::Range<usize>) -> anyhow::Result<()> {
-    let mut caller = Caller::connect(&server.address).await?;
     let (headers, body) = (call_headers("echo"), echo(Lifecycle::Stateless));
-    for number in keys {
-        caller.request = post(&contenders::key(number), &headers, &body);
-        caller.ask().await?;
-    }
+    try_join_all((0..CONNECTIONS).map(async |from| {
+        let mut caller = Caller::connect(&server.address).await?;
+        for number in keys.clone().skip(from).step_by(CONNECTIONS) {
+            caller.request = post(&contenders::key(number), &headers, &body);
+            caller.ask().await?;
+        }
+        anyhow::Ok(())
+    }))
+    .await?;
     Ok(())
 }

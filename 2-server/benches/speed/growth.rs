@@ -174,6 +174,10 @@ fn line(name: &str, points: Vec<(f64, f64)>) -> Line {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a drawing is made for this one call"
+)]
 fn draw(section: &mut Section, name: &str, across: &str, lines: Vec<Line>) -> anyhow::Result<()> {
     let mut heads = vec![across];
     heads.extend(lines.iter().map(|line| line.name.as_str()));

@@ -145,7 +145,8 @@ pub fn write() -> anyhow::Result<()> {
             sections.push(serde_json::from_str::<Section>(&text)?);
         }
     }
-    let mut text = INTRODUCTION.to_owned();
+    let written = |name: &str| fs::read_to_string(here.join("benches/speed").join(name));
+    let mut text = written("introduction.md")?;
     text.push_str(&format!(
         "\nMeasured on {}, on {}.\n\n",
         today()?,
@@ -153,7 +154,7 @@ pub fn write() -> anyhow::Result<()> {
     ));
     text.push_str("## Goals\n\n");
     text.push_str(&goals(&sections));
-    text.push_str(NOTES);
+    text.push_str(&written("notes.md")?);
     for section in &sections {
         let Section {
             name,
@@ -183,8 +184,6 @@ pub fn write() -> anyhow::Result<()> {
 const ORDER: [&str; 8] = [
     "compare", "stdio", "costs", "chat", "growth", "soak", "others", "profile",
 ];
-const INTRODUCTION: &str = include_str!("introduction.md");
-const NOTES: &str = include_str!("notes.md");
 
 fn today() -> anyhow::Result<String> {
     let date = Command::new("date").arg("+%Y-%m-%d").output()?;

@@ -42,7 +42,7 @@ pub fn all(config: &Config, provider: &Arc<dyn Provider>) -> Result<Vec<Register
             "tools:ollama:list",
         )?,
         Registered::new(
-            weather_get::WeatherGet::new(&config.weather)?,
+            weather_get::WeatherGet::new(&config.weather),
             "tools:weather:get",
         )?,
     ])

@@ -4,7 +4,7 @@
 //! change the host, the path or another parameter; redirects aren't followed; and the answer's
 //! size and time are bounded.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::OnceLock, time::Duration};
 
 use futures_util::StreamExt as _;
 use rmcp::model::ToolAnnotations;
@@ -23,7 +23,7 @@ const MAX_CITY: usize = 100;
 /// The tool.
 #[derive(Debug)]
 pub struct WeatherGet {
-    http: reqwest::Client,
+    http: OnceLock<reqwest::Client>,
     geocoding: Url,
     forecast: Url,
     time_out: Duration,
@@ -63,16 +63,23 @@ pub struct Output {
 
 impl WeatherGet {
     /// Asks these services.
-    ///
-    /// # Errors
-    /// When there is no way to make an HTTP client on this machine.
-    pub fn new(settings: &Weather) -> Result<Self, String> {
-        Ok(Self {
-            http: crate::outbound::client(&[&settings.geocoding_url, &settings.forecast_url])?,
+    pub fn new(settings: &Weather) -> Self {
+        Self {
+            http: OnceLock::new(),
             geocoding: settings.geocoding_url.clone(),
             forecast: settings.forecast_url.clone(),
             time_out: Duration::from_millis(settings.timeout_ms),
-        })
+        }
+    }
+
+    /// The client, made when the weather is first asked for: reading the machine's certificate
+    /// authorities takes as long as the whole rest of the server's start.
+    fn http(&self) -> Result<&reqwest::Client, String> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let http = crate::outbound::client(&[&self.geocoding, &self.forecast])?;
+        Ok(self.http.get_or_init(|| http))
     }
 
     async fn weather(&self, city: &str) -> Result<Output, ToolError> {
@@ -118,7 +125,8 @@ impl WeatherGet {
             ))
         };
         let response = self
-            .http
+            .http()
+            .map_err(|error| failed(&error, "can't be asked"))?
             .get(url)
             .send()
             .await

@@ -111,6 +111,9 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     let mut claimed = Request::new(()).into_parts().0;
     claimed.method = parts.method.clone();
     claimed.uri = parts.uri.clone();
+    if let Some(session) = parts.headers.get("mcp-session-id") {
+        claimed.headers.insert("mcp-session-id", session.clone());
+    }
     parts.extensions.insert(arrival);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
