@@ -175,5 +175,5 @@ async fn a_report_for_people_fits_a_small_terminal_without_colour() {
     );
     assert!(!text.contains('\x1b'));
     let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
-    assert!(widest <= 90, "{widest}");
+    assert!(widest <= 80, "{widest}");
 }

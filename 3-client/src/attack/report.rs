@@ -92,19 +92,20 @@ impl Report {
             let rows = self.rows(word);
             if !rows.is_empty() {
                 text.push_str(
-                    &page.paragraph(&page.ink(ink, &format!("{word}: ")), &rows.join(", ")),
+                    &page.ink(ink, &page.paragraph(&format!("{word}: "), &rows.join(", "))),
                 );
             }
         }
-        text.push_str(if self.passes() {
-            "The server held everything that could be tried on it. That isn't proof of safety: it is the absence of these mistakes.\n"
+        let verdict = if self.passes() {
+            "The server held everything that could be tried on it. That isn't proof of safety: it is the absence of these mistakes."
         } else if broken > 0 {
-            "The server isn't safe to run for others: each broken row above says what would stop it.\n"
+            "The server isn't safe to run for others: each broken row above says what would stop it."
         } else if held == 0 {
-            "Nothing could be tried, so nothing is shown.\n"
+            "Nothing could be tried, so nothing is shown."
         } else {
-            "Something stayed unclear, so the run doesn't count as passed.\n"
-        });
+            "Something stayed unclear, so the run doesn't count as passed."
+        };
+        text.push_str(&page.paragraph("", verdict));
         text
     }
 }
