@@ -53,7 +53,7 @@ start() { # environment...
   tmux kill-server 2> /dev/null
   round=$((round + 1))
   port=$(free_port)
-  tmux new-session -d -s main -x 80 -y 24 "env -u MCP_SERVER_URL -u MCP_CLIENT_KEY XDG_STATE_HOME=$work/state XDG_CONFIG_HOME=$work/config XDG_DATA_HOME=$work/data MCP_SERVER__PORT=$port $* make --no-print-directory run; echo \"the end: \$?\"; stty -a | grep -o " icanon\| echo "; exec sleep 60"
+  tmux new-session -d -s main -x 80 -y 24 "env -u MCP_SERVER_URL -u MCP_CLIENT_KEY XDG_STATE_HOME=$work/state XDG_CONFIG_HOME=$work/config XDG_DATA_HOME=$work/data MCP_SERVER__PORT=$port $* make --no-print-directory run; echo \"the end: \$?\"; stty -a | grep -o ' icanon'; exec sleep 60"
 }
 
 echo "— with the tutor"
