@@ -165,7 +165,7 @@ async fn surprise(defence: &'static Defence) -> Option<String> {
 async fn every_weakened_server_is_red_on_exactly_its_rows() {
     let surprises: Vec<String> = stream::iter(lab::all())
         .map(surprise)
-        .buffer_unordered(8)
+        .buffer_unordered(16)
         .filter_map(|surprise| async { surprise })
         .collect()
         .await;

@@ -212,7 +212,7 @@ impl Attack for Echo {
     fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
             // Below what servers allow for headers, because the name stands in one too.
-            let name = "a".repeat(LONG_NAME);
+            let name = "long-name".repeat(LONG_NAME / 9 + 1);
             let answer = target
                 .ask(
                     &target.owner,

@@ -214,9 +214,11 @@ const FORGED: &str = r#"{"identity":"forged-by-the-attack-lab","outcome":"SUCCES
 
 /// Puts hostile text wherever a caller's text may reach the record, and reads what was written.
 async fn written(target: &Target, hostile: &str) -> Result<Vec<String>, Verdict> {
-    if !target.trail.is_there() {
+    // What `audit://me` shows was parsed and rendered again; only the file shows what was written.
+    if !matches!(target.trail, trail::Trail::File { .. }) {
         return Err(Verdict::NotApplicable(
-            "the server's record can't be read: give its file with --audit-log".into(),
+            "the server's record can't be read as it was written: give its file with --audit-log"
+                .into(),
         ));
     }
     trail::news(target).await;
