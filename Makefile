@@ -7,7 +7,8 @@ CONFIG ?= config/server.toml
 TOOLS_DIR ?= .tools
 export TOOLS_DIR
 
-.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny e2e oracles clean toolchain config-there
+.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
+	check-1 check-2 check-3 check-4 bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | if [ -n "$$NO_COLOR" ] || [ ! -t 1 ]; then sed 's/\x1b\[[0-9;]*m//g'; else cat; fi
@@ -46,8 +47,36 @@ check-deny: toolchain
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 2; }
 	$(CARGO) deny --config config/deny.toml check bans licenses sources
 
+check-1: toolchain ## Check yourself after step 1: the language model's crate
+	$(CARGO) test --package mcp-llm
+
+check-2: toolchain ## Check yourself after step 2: the server and its interceptor
+	$(CARGO) test --package mcp-server --lib
+
+check-3: toolchain ## Check yourself after step 3: the chat client
+	$(CARGO) test --package mcp-client
+
+check-4: toolchain ## Check yourself after step 4: the parts together
+	$(CARGO) test --package mcp-server --test everything
+
+bench-llm: toolchain ## Figures of step 1: decoding, first token, memory
+	$(CARGO) run --release --package mcp-llm --example bench-llm
+
+bench-client: toolchain ## Figures of step 3: key to screen, frames, memory
+	$(CARGO) run --release --package mcp-client --example bench-client
+
+conformance: toolchain ## The official conformance suite, through the guard; needs node and a registry
+	@tests/conformance/run.sh
+
+interop: toolchain ## Real clients judge the server: Python, TypeScript, Inspector; needs node, python3, a registry
+	@tests/conformance/interop.sh
+
+bundle: toolchain ## A bundle for Claude Desktop and server.json, into target/bundle; needs node and a registry
+	@scripts/bundle.sh
+
 e2e: toolchain ## The whole conversation in a real terminal; needs tmux
-	@$(CARGO) build --quiet --workspace --bins --examples
+	@$(CARGO) build --quiet --workspace --bins
+	@$(CARGO) build --quiet --package mcp-llm --example fake-ollama
 	@tests/tmux/run.sh
 
 oracles: toolchain ## Judge the fake Ollama by Ollama's own clients; needs node, python3 and a registry

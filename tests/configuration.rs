@@ -109,6 +109,11 @@ fn what_contradicts_the_mode_stops_the_start() {
     );
     refused(
         None,
+        &[("MCP_METRICS__HOST", "0.0.0.0")],
+        "metrics.host: 0.0.0.0 can be reached from outside",
+    );
+    refused(
+        None,
         &[prod, ("MCP_AUTH__KEYS_FILE", "nowhere.toml")],
         "can't read the keys file nowhere.toml",
     );

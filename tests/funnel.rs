@@ -37,6 +37,11 @@ fn info() -> ServerConfig {
     ServerConfig::new(capabilities)
 }
 
+fn task() -> Task {
+    let now = "2026-01-01T00:00:00Z";
+    Task::new("t", TaskStatus::Working, now, now)
+}
+
 macro_rules! answers {
     ($($name:ident($($params:ty)?) -> $output:ty = $value:expr;)*) => {$(
         async fn $name(&self, $(_params: $params,)? _context: RequestContext<RoleServer>) -> Result<$output, ErrorData> {
@@ -64,7 +69,7 @@ impl ServerHandler for Everything {
         read_resource(ReadResourceRequestParams) -> ReadResourceResponse = Ok(ReadResourceResult::new(vec![]).into());
         subscribe(SubscribeRequestParams) -> () = Ok(());
         unsubscribe(UnsubscribeRequestParams) -> () = Ok(());
-        call_tool(CallToolRequestParams) -> CallToolResponse = Ok(CallToolResult::success(vec![]).into());
+        call_tool(CallToolRequestParams) -> CallToolResponse = Ok(CreateTaskResult::new(task()).into());
         list_tools(Option<PaginatedRequestParams>) -> ListToolsResult = Ok(ListToolsResult::default());
         on_custom_request(CustomRequest) -> CustomResult = Ok(CustomResult::new(json!({})));
         get_task(GetTaskParams) -> GetTaskResult = Err(ErrorData::internal_error("reached", None));
@@ -86,7 +91,8 @@ impl ServerHandler for Everything {
     }
 }
 
-/// Every request, and whether it takes a scope. The schema below proves that none is missing.
+/// Every request, and whether it takes a scope, or a task of the caller's own.
+/// The schema below proves that none is missing.
 fn requests() -> Vec<(&'static str, Value, bool)> {
     let uri = json!({ "uri": "skill://x/SKILL.md" });
     let task = json!({ "taskId": "t", "inputResponses": {} });
@@ -122,9 +128,9 @@ fn requests() -> Vec<(&'static str, Value, bool)> {
             true,
         ),
         ("tools/list", json!({}), false),
-        ("tasks/get", task.clone(), false),
-        ("tasks/update", task.clone(), false),
-        ("tasks/cancel", task, false),
+        ("tasks/get", task.clone(), true),
+        ("tasks/update", task.clone(), true),
+        ("tasks/cancel", task, true),
         ("skills/list", json!({}), false),
         ("skills/get", uri.clone(), true),
         ("resources/directory/read", uri, true),
@@ -267,7 +273,16 @@ async fn without_scopes_only_what_takes_none_reaches_the_handler() {
         .filter(|(.., takes_scope)| !takes_scope)
         .count();
     for ((method, code), (_, _, takes_scope)) in codes.iter().zip(requests()) {
-        assert_eq!(*code == Some(403), takes_scope, "{method}: {code:?}");
+        // Who may not use a method of the server's own is told that there is none, and a task that
+        // isn't the caller's is told like one that doesn't exist.
+        let refused = if *method == "custom/anything" {
+            -32601
+        } else if method.starts_with("tasks/") {
+            -32602
+        } else {
+            403
+        };
+        assert_eq!(*code == Some(refused), takes_scope, "{method}: {code:?}");
     }
     assert_eq!(reached, free);
 }

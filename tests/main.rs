@@ -18,14 +18,32 @@ mod versions;
 mod refusals;
 // Lists show what their reader may use, and nothing else.
 mod scopes;
+// Resources, prompts, completion, and word of what changes.
+mod offers;
 // Each request leaves exactly one line in the record, whatever became of it.
 mod record;
+// Also what the protocol library answers, refuses or drops by itself.
+mod unseen;
+// Whatever bytes arrive: an answer, a record, and the server goes on.
+mod envelope;
+// What happens to calls when their record can't be kept.
+mod sink;
+// How much, how long, how many.
+mod limits;
+// Where a caller sits: proxies and networks.
+mod addresses;
 // A session belongs to who opened it.
 mod sessions;
 // A key that is revoked stops working within a second, also where it is in use.
 mod revocation;
+// A task belongs to who began it.
+mod owners;
+// A model's calls run as the caller who asked it.
+mod nested;
 // No method passes by the pipeline: every kind of request that rmcp knows is tried.
 mod funnel;
+// Full load while keys are revoked; then everything is as it was.
+mod soak;
 // A chat from end to end: streamed, cut, cancelled; with a model and with the tutor.
 mod chat;
 // The weather: what is asked of the services, and what happens when they fail.
@@ -34,7 +52,14 @@ mod weather;
 mod configuration;
 // Standard output carries the protocol and nothing else.
 mod stdio;
-// The command line: keys, policy, audit.
+// The command line: keys, policy, audit; and connecting a host.
 mod command_line;
+mod install;
+// For whoever runs it: TLS, readiness, numbers, pages of other origins.
+mod operations;
+// What the pages say is true.
+mod learning_path;
+// What SECURITY.md names is there.
+mod security_page;
 // Which crate and module may use which.
 mod boundaries;

@@ -184,3 +184,77 @@ fn the_key_comes_from_the_environment() {
     {}
     host.end();
 }
+
+#[test]
+fn a_host_is_told_when_its_rights_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.toml");
+    let write = |scopes| std::fs::write(&file, crate::support::keys(&[("bob", scopes)])).unwrap();
+    write("\"tools:util:echo\"");
+    let mut host = Host::launch(&[
+        ("MCP_SERVER__MODE", "prod"),
+        ("MCP_AUTH__KEYS_FILE", file.to_str().unwrap()),
+        ("MCP_CLIENT_KEY", "bob"),
+    ]);
+    host.hello();
+    // A list answers after the handshake's last word was heard, so the session is followed.
+    let tools = |host: &mut Host| host.ask("tools/list", &json!({}))["result"]["tools"].clone();
+    assert_eq!(tools(&mut host).as_array().map(Vec::len), Some(1));
+    write("\"tools:util:echo\", \"tools:weather:get\"");
+    for kind in ["tools", "prompts", "resources"] {
+        let method = format!("notifications/{kind}/list_changed");
+        assert_eq!(host.hear()["method"], *method);
+    }
+    assert_eq!(tools(&mut host).as_array().map(Vec::len), Some(2));
+    host.end();
+}
+
+#[test]
+fn a_host_of_the_newest_version_is_told_too_and_its_stream_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.toml");
+    let write = |scopes| std::fs::write(&file, crate::support::keys(&[("bob", scopes)])).unwrap();
+    write("\"tools:util:echo\"");
+    let mut host = Host::launch(&[
+        ("MCP_SERVER__MODE", "prod"),
+        ("MCP_AUTH__KEYS_FILE", file.to_str().unwrap()),
+        ("MCP_CLIENT_KEY", "bob"),
+    ]);
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "host", "version": "0" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let discovered = host.ask("server/discover", &json!({ "_meta": meta }));
+    assert!(discovered["result"].is_object(), "{discovered}");
+    let listens = host.ask(
+        "subscriptions/listen",
+        &json!({ "_meta": meta, "notifications": { "toolsListChanged": true } }),
+    );
+    assert_eq!(
+        listens["method"],
+        "notifications/subscriptions/acknowledged"
+    );
+    write("\"tools:util:echo\", \"tools:weather:get\"");
+    assert_eq!(host.hear()["method"], "notifications/tools/list_changed");
+    let ended = host.hear();
+    assert_eq!(
+        ended["id"], 1,
+        "its rights are no more those it was opened with: {ended}"
+    );
+    host.end();
+}
+
+#[test]
+fn a_form_that_was_left_empty_is_no_setting() {
+    let empty = [
+        "MCP_CONFIG_FILE",
+        "MCP_LLM__DEFAULT_MODEL",
+        "MCP_CLIENT_KEY",
+    ];
+    let mut host = Host::launch(&empty.map(|name| (name, "")));
+    assert_eq!(host.hello()["result"]["serverInfo"]["name"], "mcp-server");
+    host.end();
+    let (code, errors) = Host::launch(&[("MCP_SERVER__MODE", "")]).end();
+    assert_eq!(code, Some(2), "elsewhere it is a mistake: {errors}");
+}

@@ -2,10 +2,10 @@
 
 use std::pin::Pin;
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 
-use crate::{ChatEvent, ChatRequest, ProviderError};
+use crate::{ChatEvent, ChatRequest, Completion, ErrorKind, ProviderError};
 
 /// An answer on its way. Dropping it cancels the work behind it.
 pub type ChatStream = Pin<Box<dyn Stream<Item = Result<ChatEvent, ProviderError>> + Send>>;
@@ -19,6 +19,21 @@ pub trait Provider: Send + Sync {
     /// Starts an answer. The stream ends with [`ChatEvent::Done`] or with an error;
     /// one that just stops was cut, and says so with [`ProviderError`].
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError>;
+
+    /// The whole answer at once, for those who don't show it as it grows.
+    async fn complete(&self, request: ChatRequest) -> Result<Completion, ProviderError> {
+        let mut answer = self.chat(request).await?;
+        while let Some(event) = answer.next().await {
+            if let ChatEvent::Done(completion) = event? {
+                return Ok(*completion);
+            }
+        }
+        Err(ProviderError::new(
+            ErrorKind::Truncated,
+            "The answer just stopped: what came is not the whole of it.",
+            format!("the stream of {} ended without an end", self.name()),
+        ))
+    }
 
     /// The models that can be asked for, by name.
     async fn models(&self) -> Result<Vec<Model>, ProviderError>;

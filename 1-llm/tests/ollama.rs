@@ -718,3 +718,21 @@ async fn the_heartbeat_needs_no_model_and_no_version() {
     );
     assert_eq!(provider.version().await.unwrap(), "0.32.15");
 }
+
+#[tokio::test]
+async fn a_whole_answer_can_be_had_at_once() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let provider = ollama(&fake, &quick());
+    assert_eq!(
+        provider.complete(ask("hi")).await.unwrap().message.content,
+        SAID
+    );
+    let cut = ChatRequest {
+        model: Some("fake-cut".to_owned()),
+        ..ask("hi")
+    };
+    assert_eq!(
+        provider.complete(cut).await.unwrap_err().kind,
+        ErrorKind::Truncated
+    );
+}

@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use mcp_llm::pages::Page;
 use mcp_llm::{ChatRequest, Message, Role, ToolCall, Tutor};
 use serde_json::json;
 use support::{ask, collect, weather};
@@ -24,7 +25,7 @@ async fn says(question: &str) -> String {
 #[tokio::test]
 async fn a_question_about_mcp_is_answered_with_its_source() {
     let answer = says("What is MCP?").await;
-    assert!(answer.contains("protocol"), "{answer}");
+    assert!(answer.contains("Model Context Protocol"), "{answer}");
     assert!(
         answer.contains("\n— ") && answer.contains(".md, “"),
         "{answer}"
@@ -152,4 +153,43 @@ async fn a_follow_up_keeps_the_topic_and_more_is_not_the_same_again() {
     let more = collect(&tutor(), request).await.done().message.content;
     assert_ne!(more, first);
     assert!(more.contains("limit") || more.contains("rate"), "{more}");
+}
+
+/// Pages that stay as they are, so that the answers do.
+static PAGES: [Page; 2] = [
+    Page {
+        name: "boats",
+        file: "boats.md",
+        text: "# Boats\nA boat floats.\n\n## Sails\nA *sail* catches the wind. Without wind it hangs.\n\n\
+            Hoist it:\n\n```sh\nboat hoist --sail\n```\n\n## Care\n- Dry the sails.\n- Oil the winch.\n- Scrub the hull.\n",
+    },
+    Page {
+        name: "harbour",
+        file: "harbour.md",
+        text: "# The harbour\nA harbour shelters boats.\n\n## Fees\nThe fee depends on the boat's length.\n",
+    },
+];
+
+#[tokio::test]
+async fn a_conversation_with_fixed_pages() {
+    let tutor = Tutor::of(&PAGES).with_pace(Duration::ZERO);
+    let mut shown = String::new();
+    for conversation in [
+        &["What is a sail?", "And how do I hoist it?", "more"][..],
+        &["How do I care for the winch?"],
+        &["what does the harbour cost in fees?", "why?"],
+        &["How are boats painted?"],
+        &["What is a spinnaker made of?"],
+        &["thanks!"],
+    ] {
+        let mut request = ChatRequest::default();
+        for question in conversation {
+            request.messages.push(Message::user(*question));
+            let answer = collect(&tutor, request.clone()).await.done().message;
+            shown.push_str(&format!("> {question}\n{}\n\n", answer.content));
+            request.messages.push(answer);
+        }
+        shown.push_str("----\n");
+    }
+    insta::assert_snapshot!(shown);
 }

@@ -8,9 +8,12 @@ use crate::{
     config::Config,
     handler::Handler,
     interceptor::{
-        Authenticator, FailureLimit, Guard, Journal, KeyStore, Pipeline, Rate, RateLimit,
+        Authenticator, FailureLimit, Guard, Journal, KeyStore, Pipeline, Rate, RateLimit, Scope,
         keys::resolve,
     },
+    metrics::Metrics,
+    readiness::Readiness,
+    resources::AUDIT_SCOPE,
 };
 
 /// A server that is ready to be served over any transport.
@@ -22,6 +25,10 @@ pub struct App {
     pub guard: Guard<Handler>,
     /// The pipeline's parts.
     pub pipeline: Pipeline,
+    /// Whether it can do its work.
+    pub readiness: Arc<Readiness>,
+    /// Numbers, where somebody wants them.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 impl App {
@@ -51,11 +58,25 @@ impl App {
             .limit_settings()
             .context("limits must be at least 1")?;
 
-        let provider = mcp_llm::connect(&config.llm, environment)?;
-        let handler = Handler::new(Arc::clone(&config), &provider).map_err(anyhow::Error::msg)?;
+        let mut provider = mcp_llm::connect(&config.llm, environment)?;
+        let metrics = config.metrics.port.map(|_port| Arc::new(Metrics::new()));
+        if let Some(metrics) = &metrics {
+            provider = metrics.meter(provider);
+        }
+        let keys = Arc::new(keys);
+        let journal = Arc::new(Journal::open(config.journal_settings())?);
+        journal.keep_recent(Scope::parse(AUDIT_SCOPE)?);
+        let authenticator = Arc::new(Authenticator::new(Arc::clone(&keys), anonymous, failures));
+        let readiness = Readiness::new(Arc::clone(&provider), keys, Arc::clone(&journal));
+        let handler = Handler::new(&config, &provider, &journal, &authenticator)
+            .map_err(anyhow::Error::msg)?;
+        if let Some(metrics) = &metrics {
+            metrics.name_tools(handler.tool_names());
+            journal.observe(Arc::clone(metrics) as _);
+        }
         let pipeline = Pipeline {
-            journal: Arc::new(Journal::open(config.journal_settings())?),
-            authenticator: Arc::new(Authenticator::new(Arc::new(keys), anonymous, failures)),
+            journal,
+            authenticator,
             limits: RateLimit::new(&limits),
             catalogue: Arc::new(handler.catalogue()),
             time_out: config.request_time_out(),
@@ -64,6 +85,8 @@ impl App {
             config,
             guard: Guard::new(handler, &pipeline),
             pipeline,
+            readiness: Arc::new(readiness),
+            metrics,
         })
     }
 }

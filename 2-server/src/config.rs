@@ -44,6 +44,8 @@ pub struct Config {
     pub weather: Weather,
     /// What the server says of itself while it runs.
     pub log: Log,
+    /// Numbers for Prometheus.
+    pub metrics: Metrics,
 }
 
 /// How strict the server is.
@@ -79,6 +81,10 @@ pub struct Server {
     pub host: IpAddr,
     /// The port; 0 takes a free one and prints it.
     pub port: u16,
+    /// A certificate chain, PEM: with it, HTTP is served over TLS. Followed while the server runs.
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM.
+    pub tls_key: Option<PathBuf>,
     /// `Host` headers that are good, besides loopback names; needed when `host` isn't loopback.
     pub allowed_hosts: Vec<String>,
     /// Origins that a browser may call from, such as `https://app.example.com`. None by default.
@@ -93,7 +99,14 @@ pub struct Server {
     pub max_sessions: usize,
     /// Sessions that one identity may have open at once.
     pub max_sessions_per_identity: usize,
-    /// How long a session may be idle.
+    /// Serve HTTP+SSE (`/sse`, `/messages`) for hosts that speak only 2024-11-05. Without a word:
+    /// yes, but not in `prod`.
+    pub sse: Option<bool>,
+    /// HTTP+SSE streams that may be open at once.
+    pub max_sse_streams: usize,
+    /// HTTP+SSE streams that one identity may have open at once.
+    pub max_sse_streams_per_identity: usize,
+    /// How long a session, or an HTTP+SSE stream, may be idle.
     pub session_idle_ms: u64,
     /// How long a call may take. Longer than anything inside it.
     pub request_timeout_ms: u64,
@@ -167,6 +180,16 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// The address to listen on for `/metrics`, which asks for no key.
+    pub host: IpAddr,
+    /// The port; 0 takes a free one and prints it. Without it there are no numbers.
+    pub port: Option<u16>,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -206,6 +229,7 @@ impl Default for Config {
             llm: mcp_llm::Settings::default(),
             weather: Weather::default(),
             log: Log::default(),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -216,6 +240,8 @@ impl Default for Server {
             mode: Mode::Local,
             host: IpAddr::from([127, 0, 0, 1]),
             port: 8080,
+            tls_cert: None,
+            tls_key: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -223,10 +249,21 @@ impl Default for Server {
             max_connections: 4096,
             max_sessions: 1024,
             max_sessions_per_identity: 64,
+            sse: None,
+            max_sse_streams: 256,
+            max_sse_streams_per_identity: 16,
             session_idle_ms: 300_000,
             request_timeout_ms: 600_000,
             shutdown_timeout_ms: 10_000,
         }
+    }
+}
+
+impl Server {
+    /// Whether HTTP+SSE is served: what the setting says, else everywhere but in `prod`, because
+    /// the specification has deprecated it.
+    pub fn serves_sse(&self) -> bool {
+        self.sse.unwrap_or(self.mode != Mode::Prod)
     }
 }
 
@@ -288,6 +325,15 @@ impl Default for Log {
     }
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            host: IpAddr::from([127, 0, 0, 1]),
+            port: None,
+        }
+    }
+}
+
 impl Config {
     /// Reads the file, puts the environment on top, and refuses what can't work.
     ///
@@ -343,11 +389,11 @@ impl Config {
                     ),
                 );
             }
-            if self.server.trusted_proxies.is_empty() {
+            if self.server.trusted_proxies.is_empty() && self.server.tls_cert.is_none() {
                 return refuse(
                     "server.host",
                     format!(
-                        "{host} can be reached from outside without encryption: listen on 127.0.0.1 behind a TLS proxy, or name the proxy in server.trusted_proxies"
+                        "{host} can be reached from outside without encryption: set server.tls_cert and server.tls_key, or name the TLS proxy in front of it in server.trusted_proxies"
                     ),
                 );
             }
@@ -357,6 +403,19 @@ impl Config {
                     "name the host names that clients use, or every request is refused".to_owned(),
                 );
             }
+        }
+        if self.server.tls_cert.is_some() != self.server.tls_key.is_some() {
+            return refuse(
+                "server.tls_cert",
+                "TLS takes both server.tls_cert and server.tls_key".to_owned(),
+            );
+        }
+        if !self.metrics.host.is_loopback() && mode != Mode::Prod {
+            let why = format!(
+                "{} can be reached from outside, and mode is {mode}: use 127.0.0.1",
+                self.metrics.host
+            );
+            return refuse("metrics.host", why);
         }
         if mode == Mode::Prod {
             if self.auth.anonymous == Some(true) {
@@ -401,6 +460,11 @@ impl Config {
             (
                 "server.max_sessions_per_identity",
                 self.server.max_sessions_per_identity as u64,
+            ),
+            ("server.max_sse_streams", self.server.max_sse_streams as u64),
+            (
+                "server.max_sse_streams_per_identity",
+                self.server.max_sse_streams_per_identity as u64,
             ),
             ("server.session_idle_ms", self.server.session_idle_ms),
             (

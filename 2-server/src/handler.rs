@@ -7,54 +7,82 @@ use mcp_llm::Provider;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, Implementation, ListResourcesResult,
-        ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-        ServerCapabilities, ServerConfig, Tool,
+        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+        GetPromptRequestParams, GetPromptResponse, Icon, Implementation, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        Prompt, ReadResourceRequestParams, ReadResourceResponse, Resource, ResourceTemplate,
+        ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool,
+        UnsubscribeRequestParams,
     },
-    service::RequestContext,
+    service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
 use crate::{
+    changes::Changes,
+    completion,
     config::Config,
-    interceptor::{Arrival, Catalogue},
-    resources,
+    interceptor::{Arrival, Authenticator, Catalogue, Funnel, Journal, caller},
+    paging::page,
+    prompts,
+    resources::{self, Library},
     tools::{self, Registered, ToolContext},
 };
+
+/// How long a client may keep a list, in milliseconds. A client that listens hears of a change
+/// before that.
+const LIST_IS_FRESH: u64 = 60_000;
+
+/// A small picture that hosts may show, as a data URI: nothing is fetched from anywhere.
+const ICON: &str = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAxNiAxNiI+PHBhdGggZmlsbD0iI2I3NDEwZSIgZD0iTTggMSAyIDR2NGMwIDQgMyA2IDYgNyAzLTEgNi0zIDYtN1Y0eiIvPjxwYXRoIGZpbGw9Im5vbmUiIHN0cm9rZT0iI2ZmZiIgc3Ryb2tlLXdpZHRoPSIxLjUiIGQ9Im01IDggMiAyIDQtNCIvPjwvc3ZnPg==";
 
 /// The product's own handler. Built once and shared by every session.
 #[derive(Debug)]
 pub struct Handler {
-    config: Arc<Config>,
     info: ServerConfig,
-    listed: Vec<Tool>,
     tools: HashMap<String, Registered>,
+    library: Library,
+    changes: Arc<Changes>,
+    provider: Shown,
+    // In a fixed order, as the specification wants lists.
+    listed_tools: Vec<Tool>,
+    listed_resources: Vec<Resource>,
+    listed_templates: Vec<ResourceTemplate>,
+    listed_prompts: Vec<Prompt>,
+}
+
+struct Shown(Arc<dyn Provider>);
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
 }
 
 impl Handler {
-    /// A handler with every tool and resource.
+    /// A handler with every tool, resource and prompt.
     ///
     /// # Errors
     /// When a tool can't be made; the text says which and why.
-    pub fn new(config: Arc<Config>, provider: &Arc<dyn Provider>) -> Result<Self, String> {
-        let tools = tools::all(&config, provider)?;
-        let capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_resources()
-            .build();
-        let info = ServerConfig::new(capabilities)
-            .with_server_info(
-                Implementation::new("mcp-server", env!("CARGO_PKG_VERSION"))
-                    .with_title("Learn MCP, in Rust"),
-            )
-            .with_instructions(
-                "A local language model behind MCP (ollama-chat), the weather, and an echo. \
-                 Each call is authenticated, limited, authorized and recorded.",
-            );
+    pub fn new(
+        config: &Arc<Config>,
+        provider: &Arc<dyn Provider>,
+        journal: &Arc<Journal>,
+        authenticator: &Arc<Authenticator>,
+    ) -> Result<Self, String> {
+        let tools = tools::all(config, provider)?;
         Ok(Self {
-            config,
-            info,
-            // In the order of the list: the specification wants lists in a fixed one.
-            listed: tools.iter().map(|tool| tool.definition.clone()).collect(),
+            info: info(config),
+            library: Library::new(
+                Arc::clone(config),
+                Arc::clone(provider),
+                Arc::clone(journal),
+            ),
+            changes: Changes::new(Arc::clone(journal), Arc::clone(authenticator)),
+            provider: Shown(Arc::clone(provider)),
+            listed_tools: tools.iter().map(|tool| tool.definition.clone()).collect(),
+            listed_resources: resources::all(),
+            listed_templates: resources::templates(),
+            listed_prompts: prompts::list(),
             tools: tools
                 .into_iter()
                 .map(|tool| (tool.definition.name.to_string(), tool))
@@ -62,15 +90,59 @@ impl Handler {
         })
     }
 
-    /// What each operation needs, for the pipeline.
+    /// The tools' names.
+    pub fn tool_names(&self) -> impl Iterator<Item = Arc<str>> + '_ {
+        self.tools.keys().map(|name| name.as_str().into())
+    }
+
+    /// What each operation needs, for the pipeline. Resources and prompts follow the rule of names.
     pub fn catalogue(&self) -> Catalogue {
         self.tools
             .values()
-            .fold(Catalogue::new(), |catalogue, tool| {
-                catalogue.tool(&tool.definition.name, tool.scope.clone())
-            })
+            // A model that could ask for a model would never stop.
+            .fold(
+                Catalogue::new().closed_to_models("ollama-"),
+                |catalogue, tool| catalogue.tool(&tool.definition.name, tool.scope.clone()),
+            )
     }
 }
+
+/// What a client is told of the server, and no more than is true: without a keys file nobody's
+/// rights change while the server runs, so no list does.
+fn info(config: &Config) -> ServerConfig {
+    let offers = ServerCapabilities::builder()
+        .enable_tools()
+        .enable_resources()
+        .enable_resources_subscribe()
+        .enable_prompts()
+        .enable_completions();
+    let capabilities = if config.auth.keys_file.is_some() {
+        offers
+            .enable_tool_list_changed()
+            .enable_resources_list_changed()
+            .enable_prompts_list_changed()
+            .build()
+    } else {
+        offers.build()
+    };
+    let icon = Icon::new(ICON)
+        .with_mime_type("image/svg+xml")
+        .with_sizes(vec!["any".to_owned()]);
+    ServerConfig::new(capabilities)
+        .with_server_info(
+            Implementation::new("mcp-server", env!("CARGO_PKG_VERSION"))
+                .with_title("Learn MCP, in Rust")
+                .with_icons(vec![icon]),
+        )
+        .with_instructions(
+            "A local language model behind MCP (ollama-chat), the weather, and an echo. \
+             The pages that teach MCP are resources (docs://…); audit://me shows what was recorded \
+             of you. Each call is authenticated, limited, authorized and recorded.",
+        )
+}
+
+type Page = Option<PaginatedRequestParams>;
+type Request = RequestContext<RoleServer>;
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
@@ -81,27 +153,30 @@ impl ServerHandler for Handler {
         self.tools.get(name).map(|tool| tool.definition.clone())
     }
 
+    // Tools.
     async fn list_tools(
         &self,
-        _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        params: Page,
+        _context: Request,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.listed.clone()))
+        let (tools, next) = page(&self.listed_tools, params.as_ref())?;
+        let mut list = ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_IS_FRESH);
+        list.next_cursor = next;
+        Ok(list)
     }
 
     async fn call_tool(
         &self,
         params: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
+        context: Request,
     ) -> Result<CallToolResponse, ErrorData> {
         let tool = self.tools.get(&*params.name).ok_or_else(|| {
-            ErrorData::invalid_params(format!("unknown tool: {}", params.name), None)
+            ErrorData::invalid_params(format!("unknown tool: {}", cut(&params.name)), None)
         })?;
-        let caller = arrival(&context)
-            .and_then(|arrival| arrival.principal.as_ref())
-            .map_or_else(|| "stdio".into(), |principal| Arc::clone(principal.label()));
+        let caller = caller().map_or_else(|| "stdio".into(), |caller| Arc::clone(caller.label()));
         let context = ToolContext {
             caller,
+            funnel: Funnel::of(&context.extensions).cloned(),
             request: context,
         };
         Ok(tool
@@ -110,24 +185,125 @@ impl ServerHandler for Handler {
             .into())
     }
 
+    // Resources.
     async fn list_resources(
         &self,
-        _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        params: Page,
+        _context: Request,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Ok(ListResourcesResult::with_all_items(resources::all()))
+        let (resources, next) = page(&self.listed_resources, params.as_ref())?;
+        let mut list = ListResourcesResult::with_all_items(resources).with_ttl_ms(LIST_IS_FRESH);
+        list.next_cursor = next;
+        Ok(list)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        params: Page,
+        _context: Request,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let (templates, next) = page(&self.listed_templates, params.as_ref())?;
+        let list = ListResourceTemplatesResult::with_all_items(templates);
+        let mut list = list.with_ttl_ms(LIST_IS_FRESH);
+        list.next_cursor = next;
+        Ok(list)
     }
 
     async fn read_resource(
         &self,
         params: ReadResourceRequestParams,
-        context: RequestContext<RoleServer>,
+        context: Request,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let transport = arrival(&context).map_or("stdio", |arrival| arrival.transport);
-        Ok(resources::read(&params.uri, &self.config, transport)?.into())
+        let arrival = Arrival::of(&context.extensions);
+        let transport = arrival.map_or("stdio", |arrival| arrival.transport);
+        let reader = caller();
+        let read = self.library.read(&params.uri, reader.as_ref(), transport);
+        Ok(read.await?.into())
+    }
+
+    // Prompts, and completion for both.
+    async fn list_prompts(
+        &self,
+        params: Page,
+        _context: Request,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let (prompts, next) = page(&self.listed_prompts, params.as_ref())?;
+        let mut list = ListPromptsResult::with_all_items(prompts).with_ttl_ms(LIST_IS_FRESH);
+        list.next_cursor = next;
+        Ok(list)
+    }
+
+    async fn get_prompt(
+        &self,
+        params: GetPromptRequestParams,
+        _context: Request,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        Ok(prompts::get(&params.name, params.arguments.as_ref())?.into())
+    }
+
+    async fn complete(
+        &self,
+        params: CompleteRequestParams,
+        _context: Request,
+    ) -> Result<CompleteResult, ErrorData> {
+        completion::complete(&params.r#ref, &params.argument, &*self.provider.0).await
+    }
+
+    // What changes: a stream since 2026-07-28, sessions before.
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        Some(Changes::accepted(requested))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        if let Some(principal) = caller() {
+            self.changes.listen(&context, &principal).await;
+        }
+        Ok(())
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        if let Some(principal) = caller() {
+            self.changes.follow(&context.peer, principal);
+        }
+    }
+
+    #[allow(deprecated, reason = "older versions subscribe so")]
+    async fn subscribe(
+        &self,
+        params: SubscribeRequestParams,
+        context: Request,
+    ) -> Result<(), ErrorData> {
+        self.change_subscription(&params.uri, &context, true)
+    }
+
+    #[allow(deprecated, reason = "older versions subscribe so")]
+    async fn unsubscribe(
+        &self,
+        params: UnsubscribeRequestParams,
+        context: Request,
+    ) -> Result<(), ErrorData> {
+        self.change_subscription(&params.uri, &context, false)
     }
 }
 
-fn arrival(context: &RequestContext<RoleServer>) -> Option<&Arrival> {
-    Arrival::of(&context.extensions)
+impl Handler {
+    fn change_subscription(
+        &self,
+        uri: &str,
+        context: &Request,
+        wanted: bool,
+    ) -> Result<(), ErrorData> {
+        let principal =
+            caller().ok_or_else(|| ErrorData::internal_error("a call without a caller", None))?;
+        self.changes
+            .subscribe(&context.peer, principal, uri, wanted)
+    }
+}
+
+/// What a caller sent is given back in short: an error must not cost more than the mistake.
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
 }

@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 use crate::secret::Secret;
 
+mod key;
+
 /// Where a server is looked for when nobody says otherwise.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8080/mcp";
 /// More than this many servers at once is a mistake in the file.
@@ -433,8 +435,8 @@ impl ServerSection {
                         fail(&format!("key_env names {variable}, which isn't set"))
                     })?)
                 }
-                (None, Some(path), []) => Some(read_key(path).map_err(|what| fail(&what))?),
-                (None, None, command) => Some(ask_for_key(command).map_err(|what| fail(&what))?),
+                (None, Some(path), []) => Some(key::read(path).map_err(|what| fail(&what))?),
+                (None, None, command) => Some(key::ask(command).map_err(|what| fail(&what))?),
                 _ => return Err(fail("give one of key_env, key_file and key_command")),
             };
         Ok(ServerConfig {
@@ -444,68 +446,6 @@ impl ServerSection {
             protocol: self.protocol,
             approve: self.approve,
         })
-    }
-}
-
-/// Reads a key from a file that nobody else may read.
-fn read_key(path: &Path) -> Result<Secret, String> {
-    let shown = path.display();
-    let meta = std::fs::metadata(path).map_err(|e| format!("can't read key_file {shown}: {e}"))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        if meta.permissions().mode() & 0o077 != 0 {
-            return Err(format!(
-                "key_file {shown} can be read by others: run `chmod 600 {shown}`"
-            ));
-        }
-    }
-    if meta.len() > 4096 {
-        return Err(format!("key_file {shown} is too large to be a key"));
-    }
-    let text =
-        std::fs::read_to_string(path).map_err(|e| format!("can't read key_file {shown}: {e}"))?;
-    Secret::new(&text).ok_or_else(|| format!("key_file {shown} is empty"))
-}
-
-/// How long a keyring may take; some ask their owner to unlock them first.
-const KEYRING_WAIT: Duration = Duration::from_secs(60);
-
-/// Asks a keyring's own program, such as `secret-tool lookup service learn-mcp`, `pass show mcp` or
-/// `security find-generic-password -w -s mcp`. No shell is involved.
-fn ask_for_key(command: &[String]) -> Result<Secret, String> {
-    use std::io::Read as _;
-    let [program, args @ ..] = command else {
-        return Err("key_command is empty".into());
-    };
-    let mut child = std::process::Command::new(program)
-        .args(args)
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .map_err(|e| format!("key_command {program:?} can't be started: {e}"))?;
-    let Some(stdout) = child.stdout.take() else {
-        return Err("key_command has no output".into());
-    };
-    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        let read = stdout.take(4097).read_to_string(&mut text);
-        let _ = sender.send(read.map(|_| text));
-    });
-    let answer = receiver.recv_timeout(KEYRING_WAIT);
-    if answer.is_err() {
-        let _ = child.kill();
-    }
-    let status = child.wait().map_err(|e| format!("key_command: {e}"))?;
-    match answer {
-        Ok(Ok(text)) if status.success() && text.len() <= 4096 => {
-            Secret::new(&text).ok_or_else(|| "key_command printed nothing".into())
-        }
-        Ok(_) => Err(format!("key_command {program:?} ended with {status}")),
-        Err(_) => Err(format!(
-            "key_command {program:?} took longer than {} s",
-            KEYRING_WAIT.as_secs()
-        )),
     }
 }
 
@@ -568,18 +508,6 @@ mod tests {
         assert!(error.contains("NOPE"), "{error}");
     }
 
-    #[cfg(unix)]
-    #[test]
-    fn a_key_file_that_others_can_read_is_refused_with_the_cure() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "abc\n").unwrap();
-        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(read_key(file.path()).unwrap_err().contains("chmod 600"));
-        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(read_key(file.path()).unwrap().expose(), "abc");
-    }
-
     #[test]
     fn claude_desktops_format_is_read() {
         let text = r#"{"mcpServers": {"fs": {"command": "npx", "args": ["-y", "x"]}, "web": {"type": "sse", "url": "http://h/sse"}}}"#;
@@ -606,18 +534,22 @@ mod tests {
         assert!(!format!("{:?} {given:?}", resolve("", &given).unwrap()).contains("s3cret"));
     }
 
-    #[cfg(unix)]
     #[test]
-    fn a_keyrings_program_can_give_the_key_and_its_failure_stops_the_start() {
-        let command = |words: &[&str]| {
-            ask_for_key(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
-        };
-        assert_eq!(command(&["echo", "abc"]).unwrap().expose(), "abc");
-        assert!(command(&["false"]).unwrap_err().contains("ended with"));
-        assert!(
-            command(&["no-such-keyring"])
-                .unwrap_err()
-                .contains("can't be started")
-        );
+    fn the_shipped_file_holds_exactly_the_defaults() {
+        let text = include_str!("../../config/client.toml");
+        let shipped = resolve(text, &Given::default()).unwrap();
+        let default = resolve("", &Given::default()).unwrap();
+        assert_eq!(format!("{shipped:?}"), format!("{default:?}"));
+        // The servers in its comments are real, too.
+        let (_, servers) = text.split_once("no other.").unwrap();
+        let uncommented: String = servers
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let error = toml::from_str::<File>(&uncommented)
+            .err()
+            .map(|e| e.to_string());
+        assert_eq!(error, None, "{uncommented}");
     }
 }

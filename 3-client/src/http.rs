@@ -9,23 +9,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{Stream, StreamExt, TryStreamExt};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use futures_util::{StreamExt, TryStreamExt};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
-};
+use rmcp::model::{ClientJsonRpcMessage, ErrorData, JsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
 use sse_stream::{Sse, SseStream};
 
-use crate::failure::{Failure, Refusal};
+use crate::failure::Failure;
 use crate::secret::Secret;
 use crate::untrusted::label;
 use crate::wire::{Direction, HttpPart, WireLog, safe_headers};
+
+mod bounds;
+mod refusal;
+
+use bounds::{bounded, bounded_events};
+use refusal::{discover_fallback, from_status, is_refusal, refused, with_retry_after};
 
 /// One JSON reply, or one event of a stream. A model's answer is far below this.
 pub const MAX_MESSAGE: usize = 8 * 1024 * 1024;
@@ -316,114 +319,6 @@ impl HttpClient {
     }
 }
 
-fn refused(failure: Failure) -> StreamableHttpError<HttpError> {
-    StreamableHttpError::Client(HttpError::Refused(failure))
-}
-
-fn is_refusal(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 401 | 403 | 408 | 413 | 429 | 503)
-}
-
-fn from_status(code: i64, message: &str, headers: &HeaderMap) -> Failure {
-    with_retry_after(Failure::from_rpc(code, message, None), headers)
-}
-
-fn with_retry_after(failure: Failure, headers: &HeaderMap) -> Failure {
-    let Failure::Refused(
-        refusal @ Refusal {
-            retry_after: None, ..
-        },
-    ) = failure
-    else {
-        return failure;
-    };
-    let wait = headers
-        .get(RETRY_AFTER)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.trim().parse::<u64>().ok());
-    Failure::Refused(Refusal {
-        retry_after: wait.map(|s| Duration::from_secs(s.min(86_400))),
-        ..refusal
-    })
-}
-
-/// An older server answers `server/discover` with a 4xx that names no request. Handed on as that
-/// request's own error, it makes rmcp go on with `initialize`. A refusal of the key is no such case.
-fn discover_fallback(
-    message: Option<&ClientJsonRpcMessage>,
-    status: StatusCode,
-    error: Option<&ErrorData>,
-) -> Option<StreamableHttpPostResponse> {
-    let Some(JsonRpcMessage::Request(request)) = message else {
-        return None;
-    };
-    let discover = matches!(request.request, ClientRequest::DiscoverRequest(_));
-    if !discover || !status.is_client_error() || matches!(status.as_u16(), 401 | 403 | 429) {
-        return None;
-    }
-    let error = error.cloned().unwrap_or_else(|| {
-        ErrorData::invalid_request(
-            format!("server/discover was answered with HTTP {status}"),
-            None,
-        )
-    });
-    Some(json_error(error, request.id.clone()))
-}
-
-fn json_error(error: ErrorData, id: RequestId) -> StreamableHttpPostResponse {
-    StreamableHttpPostResponse::Json(ServerJsonRpcMessage::error(error, Some(id)), None)
-}
-
-/// Reads a body of at most `max` bytes.
-async fn bounded(response: reqwest::Response, max: usize) -> HttpResult<Vec<u8>> {
-    let mut body = Vec::new();
-    let mut chunks = response.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|e| StreamableHttpError::Client(HttpError::Request(e)))?;
-        if body.len() + chunk.len() > max {
-            return Err(StreamableHttpError::ResponseBodyTooLarge { max_size: max });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-#[derive(Debug, thiserror::Error)]
-enum EventError {
-    #[error("{}", reason(.0))]
-    Body(reqwest::Error),
-    #[error("the server sent an event of more than {MAX_MESSAGE} bytes")]
-    TooLarge,
-}
-
-/// Counts the bytes since the last empty line, which is what a parser has to hold.
-fn bounded_events(
-    chunks: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
-) -> impl Stream<Item = Result<Bytes, EventError>> + Send + 'static {
-    chunks.scan((0usize, 0usize, false), |(event, line, over), chunk| {
-        if *over {
-            return std::future::ready(None);
-        }
-        let checked = chunk.map_err(EventError::Body).and_then(|chunk| {
-            for byte in &chunk {
-                match byte {
-                    b'\n' if *line == 0 => *event = 0,
-                    b'\n' => *line = 0,
-                    b'\r' => {}
-                    _ => *line += 1,
-                }
-                *event += 1;
-            }
-            if *event > MAX_MESSAGE {
-                return Err(EventError::TooLarge);
-            }
-            Ok(chunk)
-        });
-        *over = checked.is_err();
-        std::future::ready(Some(checked))
-    })
-}
-
 fn content_type(response: &reqwest::Response) -> &str {
     response
         .headers()
@@ -581,26 +476,6 @@ mod tests {
         ] {
             assert_eq!(is_loopback(&url.parse().unwrap()), local, "{url}");
         }
-    }
-
-    #[tokio::test]
-    async fn an_endless_event_ends_the_stream_instead_of_filling_memory() {
-        let chunk = Bytes::from(vec![b'x'; 1024 * 1024]);
-        let endless = futures_util::stream::repeat_with(move || Ok(chunk.clone()));
-        let passed = bounded_events(endless).collect::<Vec<_>>().await;
-        assert!(passed.len() <= MAX_MESSAGE / (1024 * 1024) + 1);
-        assert!(matches!(passed.last(), Some(Err(EventError::TooLarge))));
-    }
-
-    #[tokio::test]
-    async fn many_small_events_are_no_large_one() {
-        let chunk = Bytes::from(format!("data: {}\n\n", "x".repeat(1024 * 1024)));
-        let events = futures_util::stream::iter((0..40).map(move |_| Ok(chunk.clone())));
-        assert!(
-            bounded_events(events)
-                .all(|c| std::future::ready(c.is_ok()))
-                .await
-        );
     }
 
     #[test]

@@ -33,6 +33,14 @@ pub mod store;
 // same client without a screen.
 mod hands;
 pub mod headless;
+pub mod plain;
 pub mod runtime;
 pub mod terminal;
 pub mod ui;
+
+// The learning path's laboratory: raw messages, exchanges shown step by step, and attacks on servers
+// of one's own.
+pub mod attack;
+pub mod lab;
+pub mod page;
+pub mod raw;

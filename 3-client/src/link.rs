@@ -119,7 +119,10 @@ impl Link {
         let session = Arc::new(Session::connect(&self.config, self.limits, &self.wire).await?);
         let outcome = self.watch(place, &session, events, stop).await;
         self.set(None);
-        session.close().await;
+        if stop.is_cancelled() {
+            session.close().await;
+        }
+        // Otherwise it ends with its last call: another chat may still be reading an answer from it.
         outcome
     }
 

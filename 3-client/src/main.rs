@@ -21,6 +21,9 @@ struct Args {
     /// Protocol version to insist on, instead of finding out
     #[arg(long, global = true)]
     protocol: Option<String>,
+    /// Chat line by line: no alternate screen, no redraw; for screen readers
+    #[arg(long)]
+    plain: bool,
     #[command(subcommand)]
     command: Option<Cmd>,
 }
@@ -90,6 +93,10 @@ enum Cmd {
         #[arg(long)]
         json: bool,
     },
+    /// Try real attacks against an MCP server that you own
+    Attack(mcp_client::attack::Args),
+    /// Play a real exchange with a server, message by message
+    Lab(mcp_client::lab::Args),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -142,15 +149,19 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return headless::complain(&error.to_string(), headless::FAILED),
     };
-    let code = runtime.block_on(run(args.command, config));
+    let code = runtime.block_on(run(args.command, args.plain, config));
     // A child process or a lookup that hangs must not keep the shell waiting.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     code
 }
 
-async fn run(command: Option<Cmd>, mut config: Config) -> ExitCode {
+async fn run(command: Option<Cmd>, plain: bool, mut config: Config) -> ExitCode {
     let wire = WireLog::default();
     match command {
+        None if plain => match mcp_client::plain::run(&config, wire).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => headless::complain(&error.to_string(), headless::FAILED),
+        },
         None => match mcp_client::runtime::run(&config, wire).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => headless::complain(
@@ -199,6 +210,8 @@ async fn run(command: Option<Cmd>, mut config: Config) -> ExitCode {
             .await
         }
         // Answered before anything was started.
+        Some(Cmd::Lab(args)) => mcp_client::lab::main(&args).await,
+        Some(Cmd::Attack(args)) => mcp_client::attack::run::main(&args).await,
         Some(Cmd::Completions { .. } | Cmd::Man) => ExitCode::SUCCESS,
     }
 }

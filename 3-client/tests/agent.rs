@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "a panic in a test is its report"
 )]
@@ -117,11 +118,11 @@ impl Drop for Rig {
 }
 
 fn last_answer(events: &[AgentEvent]) -> String {
-    let answers = events.iter().filter_map(|e| match e {
+    let mut answers = events.iter().filter_map(|e| match e {
         AgentEvent::Answered(reply) => Some(reply.message.content.clone()),
         _ => None,
     });
-    answers.last().unwrap_or_default()
+    answers.next_back().unwrap_or_default()
 }
 
 #[tokio::test]

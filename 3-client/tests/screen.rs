@@ -424,7 +424,7 @@ fn hostile_text_from_everywhere_reaches_no_cell() {
     };
     let target = Target::Tool {
         server: 0,
-        tool: evil_tool.name.clone(),
+        tool: evil_tool.name,
         fingerprint: "f".into(),
         read_only: true,
     };
@@ -493,4 +493,22 @@ fn hostile_text_from_everywhere_reaches_no_cell() {
             "caught only by the last line of defence:\n{screen}"
         );
     }
+}
+
+#[test]
+fn the_screen_in_the_readme_is_one_that_the_program_draws() {
+    let mut app = app();
+    let turn = say(&mut app, "echo good morning");
+    agent(&mut app, turn, wanted());
+    let screen = draw(&app, (80, 24));
+    let mut lines: Vec<&str> = screen
+        .lines()
+        .map(|l| l.trim_matches('"').trim_end())
+        .collect();
+    lines.dedup_by(|a, b| a.is_empty() && b.is_empty());
+    let screen = lines.join("\n");
+    assert!(
+        include_str!("../README.md").contains(&screen),
+        "put this into README.md:\n{screen}"
+    );
 }

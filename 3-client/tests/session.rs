@@ -302,3 +302,58 @@ async fn the_wire_log_links_a_call_to_its_result_with_the_http_status() {
             .any(|(name, _)| name == "mcp-method")
     );
 }
+
+#[tokio::test]
+async fn a_server_of_2024_is_reached_over_http_and_sse() {
+    let url = support::start_legacy().await;
+    let config = ServerConfig {
+        endpoint: Endpoint::Sse(url),
+        ..server("", None, Protocol::Auto)
+    };
+    let session = Session::connect(&config, Limits::default(), &WireLog::default())
+        .await
+        .unwrap();
+    let (catalog, _) = session.catalog().await.unwrap();
+    assert_eq!(catalog.protocol, "2024-11-05");
+    let (sender, mut pieces) = mpsc::channel::<mcp_client::tap::Progress>(256);
+    let result = session
+        .call(
+            "ollama-chat",
+            question("hello"),
+            Some(&sender),
+            &CancellationToken::new(),
+        )
+        .await
+        .unwrap();
+    drop(sender);
+    let mut text = String::new();
+    while let Some(piece) = pieces.recv().await {
+        text.push_str(&piece.text);
+    }
+    assert_eq!(text, result.text);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_child_process_gets_no_key_and_its_last_words_explain_its_end() {
+    // Cargo sets this one for every test; a key would pass or stay behind in the same way.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    let script = "echo \"no such database ${CARGO_MANIFEST_DIR:-clean}\" >&2; exit 1";
+    let endpoint = Endpoint::Stdio {
+        command: "sh".into(),
+        args: vec!["-c".into(), script.into()],
+        env: std::collections::BTreeMap::new(),
+    };
+    let config = ServerConfig {
+        endpoint,
+        ..server("", None, Protocol::Auto)
+    };
+    let failure = Session::connect(&config, Limits::default(), &WireLog::default())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind(), Kind::Away);
+    assert!(
+        failure.to_string().contains("no such database clean"),
+        "{failure}"
+    );
+}

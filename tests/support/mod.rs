@@ -2,8 +2,14 @@
 
 // Used by several crates; this one uses a part of it.
 pub mod fake_ollama;
+pub mod odd;
+mod process;
 mod server;
+pub mod soak;
+mod talk;
 mod wire;
 
+pub use process::Process;
 pub use server::{Server, keys};
-pub use wire::{Wire, read};
+pub use talk::{Talk, whole};
+pub use wire::{NEWEST, Wire, read};

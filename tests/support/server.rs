@@ -5,14 +5,19 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use mcp_server::{
     app::App,
     config::Config,
-    interceptor::{Journal, KeyStore, keys::fingerprint},
+    interceptor::{
+        Guard, Journal, JournalSettings, KeyStore, Pipeline, PipelineBuilder,
+        audit::FileSettings,
+        keys::{Roles, fingerprint},
+    },
     transport::http,
 };
+use rmcp::ServerHandler;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::Wire;
+use super::{Talk, Wire};
 
 /// A server that runs until it is dropped.
 pub struct Server {
@@ -20,9 +25,16 @@ pub struct Server {
     pub folder: tempfile::TempDir,
     pub shutdown: CancellationToken,
     pub keys: Arc<KeyStore>,
-    journal: Arc<Journal>,
+    pub journal: Arc<Journal>,
     tasks: Vec<JoinHandle<()>>,
+    talk: Box<Talks>,
 }
+
+/// Begins a conversation over stdio, with somebody's key.
+type Talks = dyn Fn(Option<&str>) -> Talk + Send + Sync;
+
+/// How long a server is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Server {
     /// A server in `local` mode that needs nothing: the tutor speaks.
@@ -57,11 +69,50 @@ impl Server {
         .expect("a keys file");
         change(&mut config);
         let app = App::build(config, &|_name| None).expect("a server");
+        let settings = app.config.server.clone();
+        Self::serve(app.guard, app.pipeline, settings, folder).await
+    }
+
+    /// Any handler behind the guard: `ada` may do everything, `bob` may only echo.
+    pub async fn guarding<H: ServerHandler>(
+        handler: H,
+        change: impl FnOnce(PipelineBuilder) -> PipelineBuilder,
+        settings: mcp_server::config::Server,
+    ) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("keys.toml");
+        std::fs::write(
+            &file,
+            keys(&[("ada", "\"*\""), ("bob", "\"tools:util:echo\"")]),
+        )
+        .expect("a keys file");
+        let journal = JournalSettings {
+            stderr: false,
+            file: Some(FileSettings {
+                path: folder.path().join("audit.jsonl"),
+                max_bytes: 1 << 30,
+                keep: 1,
+            }),
+            strict: true,
+        };
+        let builder = Pipeline::builder()
+            .journal(journal)
+            .keys_file(&file, Roles::new());
+        let pipeline = change(builder.expect("keys")).build().expect("a pipeline");
+        Self::serve(Guard::new(handler, &pipeline), pipeline, settings, folder).await
+    }
+
+    /// Serves a guard that is built already; its record is `audit.jsonl` in the folder.
+    pub async fn serve<H: ServerHandler>(
+        guard: Guard<H>,
+        pipeline: Pipeline,
+        settings: mcp_server::config::Server,
+        folder: tempfile::TempDir,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let shutdown = CancellationToken::new();
-        let settings = app.config.server.clone();
-        let router = http::router(&app.guard, &app.pipeline, &settings, shutdown.clone());
+        let router = http::router(&guard, &pipeline, &settings, shutdown.clone());
         let served = http::serve(
             listener,
             router,
@@ -69,7 +120,7 @@ impl Server {
             shutdown.clone(),
             Duration::from_secs(1),
         );
-        let keys = Arc::clone(app.pipeline.authenticator.keys());
+        let keys = Arc::clone(pipeline.authenticator.keys());
         let followed = Arc::clone(&keys);
         let tasks = vec![
             tokio::spawn(async move { served.await.expect("serving") }),
@@ -80,8 +131,9 @@ impl Server {
             folder,
             shutdown,
             keys,
-            journal: app.pipeline.journal,
+            journal: pipeline.journal,
             tasks,
+            talk: Box::new(move |key| Talk::with(guard.clone(), key, settings.max_body_bytes)),
         }
     }
 
@@ -97,6 +149,32 @@ impl Server {
     /// A client with somebody's key: a key is its holder's name, in tests.
     pub fn client(&self, name: &str) -> Wire {
         Wire::new(&self.url(), Some(name))
+    }
+
+    /// The same server over stdio, with somebody's key.
+    pub fn talk(&self, name: Option<&str>) -> Talk {
+        (self.talk)(name)
+    }
+
+    /// Waits until a line of the record fulfils this, and gives it.
+    pub async fn until_recorded(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let path = self.folder.path().join("audit.jsonl");
+        let found = async {
+            loop {
+                let text = std::fs::read_to_string(&path).expect("the record");
+                // The last line may be half written.
+                let mut lines = text
+                    .lines()
+                    .filter_map(|line| serde_json::from_str(line).ok());
+                if let Some(line) = lines.find(|line| wanted(line)) {
+                    return line;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, found)
+            .await
+            .expect("a record in time")
     }
 
     pub fn keys_file(&self) -> PathBuf {

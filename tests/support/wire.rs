@@ -64,6 +64,11 @@ impl Wire {
             .tls_certs_only([])
             .build()
             .expect("a client");
+        Self::sharing(http, url, key)
+    }
+
+    /// The same over connections that are there already.
+    pub fn sharing(http: reqwest::Client, url: &str, key: Option<&str>) -> Self {
         Self {
             http,
             url: url.to_owned(),
@@ -135,7 +140,11 @@ impl Wire {
 
     /// The messages as they come.
     pub async fn stream(&self, message: Value) -> impl Stream<Item = Value> + Unpin + use<> {
-        let response = self.post(&message).send().await.expect("an answer");
+        Self::events(self.post(&message).send().await.expect("an answer"))
+    }
+
+    /// The messages of an answer that is a stream, as they come.
+    pub fn events(response: reqwest::Response) -> impl Stream<Item = Value> + Unpin + use<> {
         let mut bytes = Box::pin(response.bytes_stream());
         let mut text = String::new();
         Box::pin(async_stream::stream! {
@@ -173,14 +182,13 @@ impl Wire {
                 .header("mcp-protocol-version", NEWEST)
                 .header("mcp-method", method);
             let params = &message["params"];
-            let name = if method == "resources/read" {
-                &params["uri"]
-            } else {
-                &params["name"]
+            let name = match method {
+                "resources/read" => &params["uri"],
+                "tools/call" | "prompts/get" => &params["name"],
+                "tasks/get" | "tasks/update" | "tasks/cancel" => &params["taskId"],
+                _ => &Value::Null,
             };
-            if let (Some(name), "tools/call" | "resources/read" | "prompts/get") =
-                (name.as_str(), method)
-            {
+            if let Some(name) = name.as_str() {
                 request = request.header("mcp-name", name);
             }
         }

@@ -23,13 +23,15 @@ use crate::{
     ProviderError, Role, ToolCall,
     chat::{Timings, Usage},
     error::ErrorKind,
-    pages,
+    pages::{self, Page},
 };
 
 /// Fast enough not to wait for, slow enough to be seen to stream.
 const PACE: Duration = Duration::from_millis(8);
-/// Below this share of the question's meaning a section would only be a guess.
-const KNOWN: f64 = 0.5;
+/// Below this share of the question's meaning a section would only be a guess; one whose heading
+/// says that it is about it needs less.
+const KNOWN: f64 = 0.55;
+const KNOWN_BY_HEADING: f64 = 0.25;
 /// What was asked before counts this much when a question leans on it.
 const BEFORE: f64 = 0.4;
 /// A tool's result is quoted up to this length.
@@ -58,7 +60,12 @@ impl Default for Tutor {
 impl Tutor {
     /// A tutor that knows the embedded pages.
     pub fn new() -> Self {
-        let passages: Vec<Passage> = pages::all().flat_map(passages::of).collect();
+        Self::of(pages::all())
+    }
+
+    /// A tutor that knows these pages.
+    pub fn of(pages: impl IntoIterator<Item = &'static Page>) -> Self {
+        let passages: Vec<Passage> = pages.into_iter().flat_map(passages::of).collect();
         let index = Index::new(&passages);
         Self {
             known: Arc::new(Known { passages, index }),
@@ -119,6 +126,8 @@ impl Tutor {
         if words.is_empty() && !about_before {
             return self.introduction(request);
         }
+        // Nothing of its own to ask: "more", "why?".
+        let further = more && (words.is_empty() || asked.to_lowercase().contains("more"));
         let mut question: Vec<(String, f64)> = words.into_iter().map(|word| (word, 1.0)).collect();
         if more {
             for word in before {
@@ -127,19 +136,32 @@ impl Tutor {
                 }
             }
         }
-        let shown_before = last_answer(&request.messages);
+        let was_shown = |text: &str| {
+            request
+                .messages
+                .iter()
+                .any(|message| message.content.contains(text))
+        };
+        let quote = |hit: &search::Hit| {
+            let about = |block: &str| {
+                index
+                    .words_of(block)
+                    .iter()
+                    .any(|word| question.iter().any(|(asked, _)| asked == word))
+            };
+            passages[hit.passage].quote(about)
+        };
         let hits = index.search(&question);
         // "Tell me more" must not say the same again.
-        let fresh =
-            |hit: &&search::Hit| !(more && shown_before.contains(&passages[hit.passage].text));
+        let fresh = |hit: &&search::Hit| !(further && was_shown(&quote(hit)));
         match hits.iter().find(fresh) {
-            Some(best) if best.covered >= KNOWN => {
+            Some(best) if knows(best) => {
                 let passage = &passages[best.passage];
-                let mut answer = format!("{}\n\n— {}", passage.text, passage.citation());
+                let mut answer = format!("{}\n\n— {}", quote(best), passage.citation());
                 let mut also: Vec<String> = Vec::new();
                 for hit in hits
                     .iter()
-                    .filter(|hit| hit.covered >= KNOWN && hit.score >= best.score / 2.0)
+                    .filter(|hit| knows(hit) && hit.score >= best.score / 2.0)
                 {
                     let citation = passages[hit.passage].citation();
                     if citation != passage.citation() && !also.contains(&citation) && also.len() < 2
@@ -151,6 +173,9 @@ impl Tutor {
                     answer.push_str(&format!("\nSee also: {}", also.join("; ")));
                 }
                 answer
+            }
+            _ if further && hits.first().is_some_and(knows) => {
+                "The pages say no more about that.".to_owned()
             }
             nearest => {
                 let mut answer =
@@ -259,6 +284,10 @@ pub(crate) fn model() -> Model {
     }
 }
 
+fn knows(hit: &search::Hit) -> bool {
+    hit.covered >= if hit.titled { KNOWN_BY_HEADING } else { KNOWN }
+}
+
 fn trailing_results(messages: &[Message]) -> &[Message] {
     let from = messages
         .iter()
@@ -289,13 +318,6 @@ fn questions(messages: &[Message]) -> impl Iterator<Item = &str> {
             let end = message.content.floor_char_boundary(QUESTION_MOST);
             &message.content[..end]
         })
-}
-
-fn last_answer(messages: &[Message]) -> &str {
-    messages
-        .iter()
-        .rfind(|message| message.role == Role::Assistant)
-        .map_or("", |message| message.content.as_str())
 }
 
 /// Whether a question can't be understood alone: "and how does it work?", "tell me more", "why?"

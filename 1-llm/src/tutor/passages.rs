@@ -3,7 +3,7 @@
 use crate::pages::Page;
 
 /// A quotation is at most this long; a longer section is cut between paragraphs.
-const LONGEST: usize = 1_200;
+const LONGEST: usize = 800;
 
 /// A part of a page under one heading.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub(super) struct Passage {
     /// The headings that lead here, outermost first.
     pub(super) headings: Vec<String>,
     pub(super) text: String,
+    // The paragraphs, items and code blocks that make up the text.
+    blocks: Vec<String>,
 }
 
 impl Passage {
@@ -23,6 +25,30 @@ impl Passage {
     /// All headings, for the search.
     pub(super) fn trail(&self) -> String {
         self.headings.join(" ")
+    }
+
+    /// The part of the text that a question is about: of several paragraphs or items those for
+    /// which `about` holds, each with the code that it introduces; all of it when none does.
+    pub(super) fn quote(&self, about: impl Fn(&str) -> bool) -> String {
+        let is_code = |block: &String| block.starts_with("```");
+        let mut kept: Vec<&String> = Vec::new();
+        for (at, block) in self.blocks.iter().enumerate() {
+            let before = at.checked_sub(1).and_then(|at| self.blocks.get(at));
+            // Code and the sentence that introduces it stand or fall together.
+            let mates = match self.blocks.get(at + 1) {
+                Some(code) if block.ends_with(':') && is_code(code) => Some(code),
+                _ => before.filter(|words| is_code(block) && words.ends_with(':')),
+            };
+            if about(block) || mates.is_some_and(|mate| about(mate)) {
+                kept.push(block);
+            }
+        }
+        let only_code = kept.iter().all(|block| is_code(block));
+        if only_code {
+            self.text.clone()
+        } else {
+            joined(kept.into_iter())
+        }
     }
 
     /// File and heading, as a reader looks them up.
@@ -63,8 +89,9 @@ pub(super) fn of(page: &'static Page) -> Vec<Passage> {
             flush(page, &headings, &mut blocks, &mut out);
             headings.retain(|(above, _)| *above < level);
             headings.push((level, title));
-        } else if trimmed.is_empty() {
+        } else if trimmed.is_empty() || is_item(line) {
             blocks.push(std::mem::take(&mut block));
+            push_line(&mut block, line.trim_end());
         } else if !trimmed.starts_with("<!--") {
             push_line(&mut block, line);
         }
@@ -101,6 +128,14 @@ fn heading(line: &str) -> Option<(usize, String)> {
         .then(|| (level, title.trim_end_matches('#').trim().replace('`', "")))
 }
 
+/// Whether a line begins an item of a list, on the outermost level: each is a thing of its own.
+fn is_item(line: &str) -> bool {
+    let numbered = line
+        .split_once(". ")
+        .is_some_and(|(n, _)| n.parse::<u8>().is_ok());
+    numbered || line.starts_with("- ") || line.starts_with("* ")
+}
+
 fn push_line(block: &mut String, line: &str) {
     if !block.is_empty() {
         block.push('\n');
@@ -116,26 +151,39 @@ fn flush(
     out: &mut Vec<Passage>,
 ) {
     let headings: Vec<String> = headings.iter().map(|(_, title)| title.clone()).collect();
-    let mut text = String::new();
-    let mut emit = |text: &mut String| {
-        if !text.is_empty() {
+    let mut gathered: Vec<String> = Vec::new();
+    let mut emit = |blocks: Vec<String>| {
+        if !blocks.is_empty() {
             out.push(Passage {
                 page,
                 headings: headings.clone(),
-                text: std::mem::take(text),
+                text: joined(blocks.iter()),
+                blocks,
             });
         }
     };
+    let mut length = 0;
     for block in blocks.drain(..).filter(|block| !block.is_empty()) {
-        if !text.is_empty() && text.len() + block.len() > LONGEST {
-            emit(&mut text);
+        if length + block.len() > LONGEST {
+            emit(std::mem::take(&mut gathered));
+            length = 0;
         }
-        if !text.is_empty() {
-            text.push_str("\n\n");
-        }
-        text.push_str(&block);
+        length += block.len();
+        gathered.push(block);
     }
-    emit(&mut text);
+    emit(gathered);
+}
+
+/// Blocks as they stood on the page: items close together, paragraphs apart.
+fn joined<'a>(blocks: impl Iterator<Item = &'a String>) -> String {
+    let mut text = String::new();
+    for block in blocks {
+        if !text.is_empty() {
+            text.push_str(if is_item(block) { "\n" } else { "\n\n" });
+        }
+        text.push_str(block);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -171,6 +219,18 @@ mod tests {
             passages("# A\n```sh\n# a comment\n\nmake run\n```\n```mermaid\ngraph LR\n```\nafter");
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].text, "```sh\n# a comment\n\nmake run\n```\nafter");
+    }
+
+    #[test]
+    fn a_quotation_keeps_what_is_asked_about_and_the_code_that_it_introduces() {
+        let found =
+            passages("# A\nAbout cats.\n\nAbout dogs:\n\n```sh\nbark\n```\n\n- a bird\n- a fish\n");
+        let quote = |word: &str| found[0].quote(|block| block.contains(word));
+        assert_eq!(quote("cats"), "About cats.");
+        assert_eq!(quote("dogs"), "About dogs:\n\n```sh\nbark\n```");
+        assert_eq!(quote("fish"), "- a fish");
+        assert_eq!(quote("bark"), quote("dogs"));
+        assert_eq!(quote("horse"), found[0].text);
     }
 
     #[test]

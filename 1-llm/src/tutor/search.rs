@@ -15,8 +15,13 @@ const K1: f64 = 1.2;
 const B: f64 = 0.75;
 /// A word in the heading says more about a section than one in its text.
 const HEADING_WEIGHT: f64 = 3.0;
+/// A term in emphasis is being explained; one in a code block is only being used.
+const EXPLAINED: f64 = 3.0;
+const IN_CODE: f64 = 0.3;
 /// A section whose heading is just what was asked for ("what is a tool?" and "Tool").
 const SAME_AS_HEADING: f64 = 2.0;
+/// A long section is cut; what it is about is said where it begins.
+const CONTINUED: f64 = 0.6;
 
 /// Words that say nothing about a topic.
 const STOP_WORDS: &str = "a about all also am an and any are as at be been but by can could did do does for \
@@ -24,7 +29,7 @@ const STOP_WORDS: &str = "a about all also am an and any are as at be been but b
     mean means might more much must my need no not of on one or our out over please say see shall she should \
     show so some tell than that the their them then there these they thing this those to up us use used very \
     want was way we were what whats when where which who whom why will with work works would you your explain \
-    describe hello hi hey hej thanks thank ok okay yes help";
+    describe exist exists there don doesn isn hello hi hey hej thanks thank ok okay yes help";
 
 /// The words of a text that carry meaning, in their stems.
 pub(super) struct Words {
@@ -44,12 +49,38 @@ impl Words {
 
     /// The stems of a text, without the words that say nothing.
     pub(super) fn of(&self, text: &str) -> Vec<String> {
-        text.split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(str::to_lowercase)
-            .filter(|word| self.stop.binary_search(&word.as_str()).is_err())
-            .map(|word| self.stemmer.stem(&word).into_owned())
+        self.weighted(text)
+            .into_iter()
+            .map(|(word, _)| word)
             .collect()
+    }
+
+    /// The stems of a page's text, each with what it counts.
+    fn weighted(&self, text: &str) -> Vec<(String, f64)> {
+        let mut out = Vec::new();
+        let mut in_code = false;
+        for line in text.lines() {
+            if line.trim_start().starts_with("```") {
+                in_code = !in_code;
+                continue;
+            }
+            for written in line.split_whitespace() {
+                let weight = match written.as_bytes() {
+                    _ if in_code => IN_CODE,
+                    [b'*', next, ..] if *next != b'*' => EXPLAINED,
+                    _ => 1.0,
+                };
+                for part in written.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’')
+                {
+                    let word = part.to_lowercase().replace('’', "'");
+                    let word = word.trim_matches('\'').trim_end_matches("'s");
+                    if word.chars().nth(1).is_some() && self.stop.binary_search(&word).is_err() {
+                        out.push((self.stemmer.stem(word).into_owned(), weight));
+                    }
+                }
+            }
+        }
+        out
     }
 }
 
@@ -62,6 +93,8 @@ pub(super) struct Hit {
     pub(super) score: f64,
     /// How much of the question it has, from 0 to 1, rare words counting more.
     pub(super) covered: f64,
+    /// Whether its heading has a word of the question: then it is about it, whatever else it says.
+    pub(super) titled: bool,
 }
 
 /// The index over all passages, built once.
@@ -72,23 +105,25 @@ pub(super) struct Index {
     lengths: Vec<f64>,
     average: f64,
     headings: Vec<Vec<String>>,
+    // Whether a passage goes on with the section of the one before it.
+    continued: Vec<bool>,
 }
 
 impl Index {
     pub(super) fn new(passages: &[Passage]) -> Self {
         let words = Words::new();
         let mut postings: HashMap<String, Vec<(usize, f64)>> = HashMap::new();
-        let (mut lengths, mut headings) = (Vec::new(), Vec::new());
+        let (mut lengths, mut headings, mut continued) = (Vec::new(), Vec::new(), Vec::new());
         for (at, passage) in passages.iter().enumerate() {
+            let before = at.checked_sub(1).and_then(|at| passages.get(at));
+            continued.push(before.is_some_and(|before| {
+                before.page == passage.page && before.headings == passage.headings
+            }));
             let mut counts: BTreeMap<String, f64> = BTreeMap::new();
-            let text = words.of(&passage.text);
-            #[allow(
-                clippy::cast_precision_loss,
-                reason = "a section has some hundred words"
-            )]
-            lengths.push(text.len() as f64);
-            for word in text {
-                *counts.entry(word).or_default() += 1.0;
+            let text = words.weighted(&passage.text);
+            lengths.push(text.iter().map(|(_, weight)| weight).sum());
+            for (word, weight) in text {
+                *counts.entry(word).or_default() += weight;
             }
             for word in words.of(&passage.trail()) {
                 *counts.entry(word).or_default() += HEADING_WEIGHT;
@@ -109,6 +144,7 @@ impl Index {
             lengths,
             average: average.max(1.0),
             headings,
+            continued,
         }
     }
 
@@ -138,10 +174,19 @@ impl Index {
             .into_iter()
             .map(|(passage, (score, covered))| {
                 let same = !asked.is_empty() && asked == self.headings[passage];
+                let same = if same { SAME_AS_HEADING } else { 1.0 };
+                let part = if self.continued[passage] {
+                    CONTINUED
+                } else {
+                    1.0
+                };
                 Hit {
                     passage,
-                    score: if same { score * SAME_AS_HEADING } else { score },
+                    score: score * same * part,
                     covered: covered / whole,
+                    titled: self.headings[passage]
+                        .iter()
+                        .any(|word| asked.contains(word)),
                 }
             })
             .collect();

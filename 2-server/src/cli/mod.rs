@@ -1,13 +1,15 @@
-//! What people type: `mcp-server` serves, and its subcommands look after keys, policy and records.
+//! What people type: `mcp-server` serves, and its subcommands look after keys, policy, records and
+//! hosts.
 
 mod audit;
+mod install;
 mod keys;
 mod policy;
 mod serve;
 
-use std::{fmt, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, fmt, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum, builder::OsStringValueParser};
 
 use crate::config::{Config, ConfigError};
 
@@ -16,15 +18,16 @@ use crate::config::{Config, ConfigError};
 #[command(
     name = "mcp-server",
     version,
-    after_help = "Examples:\n  mcp-server --transport sse                 serve HTTP on http://127.0.0.1:8080/mcp\n  mcp-server keys add ada --role user        make a key, shown once\n  mcp-server policy explain --key ada tools/call weather-get\n  mcp-server audit verify audit.jsonl\n\nSettings come from --config, then from MCP_SECTION__KEY, such as MCP_SERVER__PORT=9000.\n\nExit codes: 0 done, 1 failed or refused, 2 wrong usage or configuration."
+    after_help = "Examples:\n  mcp-server --transport sse                 serve HTTP on http://127.0.0.1:8080/mcp\n  mcp-server keys add ada --role user        make a key, shown once\n  mcp-server policy explain --key ada tools/call weather-get\n  mcp-server audit verify audit.jsonl\n  mcp-server install claude-desktop          connect a host\n\nSettings come from --config, then from MCP_SECTION__KEY, such as MCP_SERVER__PORT=9000.\n\nExit codes: 0 done, 1 failed or refused, 2 wrong usage or configuration."
 )]
 pub struct Cli {
-    /// How messages arrive: stdio, or sse for HTTP (/mcp, /healthz).
+    /// How messages arrive: stdio, or sse for HTTP (/mcp, /sse, /healthz, /readyz).
     #[arg(long, value_enum, default_value_t = Transport::Stdio)]
     transport: Transport,
     /// The configuration file.
-    #[arg(long, global = true, env = "MCP_CONFIG_FILE", value_name = "FILE")]
-    config: Option<PathBuf>,
+    // clap's own parser for paths stops at an empty one; see below.
+    #[arg(long, global = true, env = "MCP_CONFIG_FILE", value_name = "FILE", value_parser = OsStringValueParser::new())]
+    config: Option<OsString>,
     /// error, warn, info, debug or trace; or finer, such as info,rmcp=debug.
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -50,6 +53,8 @@ enum Command {
     Policy(policy::Policy),
     /// Verify, follow and search the record.
     Audit(audit::Audit),
+    /// Connect a host on this machine: Claude Desktop, Claude Code, Cursor, VS Code or Zed.
+    Install(install::Install),
 }
 
 /// A mistake in what was typed or configured: exit code 2.
@@ -67,18 +72,22 @@ impl std::error::Error for Misuse {}
 /// Runs what was typed.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
+    // A host's form that was left empty arrives as an empty text.
+    let file = cli.config.filter(|file| !file.is_empty());
+    let file = file.map(PathBuf::from);
     let result = match cli.command {
         None => {
             serve::run(
                 cli.transport == Transport::Stdio,
-                cli.config.as_deref(),
+                file.as_deref(),
                 cli.log_level,
             )
             .await
         }
-        Some(Command::Keys(keys)) => keys.run(cli.config.as_deref()),
-        Some(Command::Policy(policy)) => policy.run(cli.config.as_deref()),
+        Some(Command::Keys(keys)) => keys.run(file.as_deref()),
+        Some(Command::Policy(policy)) => policy.run(file.as_deref()),
         Some(Command::Audit(audit)) => audit.run(),
+        Some(Command::Install(install)) => install.run(file.as_deref()),
     };
     match result {
         Ok(code) => code,

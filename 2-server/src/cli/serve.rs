@@ -1,12 +1,20 @@
 //! `mcp-server`: serves until it is told to stop.
 
-use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{net::IpAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, config::Config, telemetry, transport};
+use crate::{
+    app::App,
+    config::Config,
+    telemetry,
+    transport::{self, operations, tls::Tls},
+};
+
+/// Connections to the metrics at once.
+const MOST_SCRAPERS: usize = 16;
 
 pub(super) async fn run(
     stdio: bool,
@@ -59,34 +67,70 @@ async fn over_stdio(app: App, shutdown: CancellationToken) -> anyhow::Result<()>
 
 async fn over_http(app: App, shutdown: CancellationToken) -> anyhow::Result<()> {
     let settings = &app.config.server;
-    let listener = bind(settings).await?;
+    let tls = match (&settings.tls_cert, &settings.tls_key) {
+        (Some(cert), Some(key)) => Some(Arc::new(Tls::open(cert, key)?)),
+        _ => None,
+    };
+    let listener = bind(settings.host, settings.port, "MCP_SERVER__PORT").await?;
     let address = listener.local_addr()?;
-    let router = transport::http::router(&app.guard, &app.pipeline, settings, shutdown.clone());
-    announce(&app.config, address);
+    let (router, sessions) =
+        transport::http::router_and_sessions(&app.guard, &app.pipeline, settings, shutdown.clone());
+    let router = router.merge(operations::readiness(Arc::clone(&app.readiness)));
+    let metrics = serve_metrics(&app, sessions, shutdown.clone()).await?;
+    announce(&app.config, address, tls.is_some());
+    let followed = tls
+        .clone()
+        .map(|tls| tokio::spawn(async move { tls.follow().await }));
     let grace = Duration::from_millis(settings.shutdown_timeout_ms);
-    transport::http::serve(listener, router, settings.max_connections, shutdown, grace).await?;
+    let most = settings.max_connections;
+    transport::http::serve_over(tls, listener, router, most, shutdown, grace).await?;
+    for task in metrics.into_iter().chain(followed) {
+        task.abort();
+    }
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn bind(settings: &crate::config::Server) -> anyhow::Result<TcpListener> {
-    let (host, port) = (settings.host, settings.port);
+/// Numbers have a listener of their own.
+async fn serve_metrics(
+    app: &App,
+    sessions: operations::Sessions,
+    shutdown: CancellationToken,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let (Some(port), Some(metrics)) = (app.config.metrics.port, &app.metrics) else {
+        return Ok(None);
+    };
+    let listener = bind(app.config.metrics.host, port, "MCP_METRICS__PORT").await?;
+    tracing::info!("metrics on http://{}/metrics", listener.local_addr()?);
+    let journal = Arc::clone(&app.pipeline.journal);
+    let router = operations::metrics(Arc::clone(metrics), journal, sessions);
+    Ok(Some(tokio::spawn(async move {
+        let served =
+            transport::http::serve(listener, router, MOST_SCRAPERS, shutdown, Duration::ZERO);
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the metrics are no longer served");
+        }
+    })))
+}
+
+async fn bind(host: IpAddr, port: u16, setting: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind((host, port)).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => anyhow::anyhow!("port {port} is in use: stop what listens there, or choose another with MCP_SERVER__PORT={}", port.saturating_add(1)),
-        std::io::ErrorKind::PermissionDenied => anyhow::anyhow!("port {port} needs more rights than this process has: choose one above 1023 with MCP_SERVER__PORT"),
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!("port {port} is in use: stop what listens there, or choose another with {setting}={}", port.saturating_add(1)),
+        std::io::ErrorKind::PermissionDenied => anyhow::anyhow!("port {port} needs more rights than this process has: choose one above 1023 with {setting}"),
         _ => anyhow::Error::new(error).context(format!("can't listen on {host}:{port}")),
     })
 }
 
 /// One line that people and scripts wait for.
-fn announce(config: &Config, address: std::net::SocketAddr) {
+fn announce(config: &Config, address: std::net::SocketAddr, tls: bool) {
     let who = if config.anonymous() {
         "anonymous callers may come in"
     } else {
         "every caller needs a key"
     };
+    let scheme = if tls { "https" } else { "http" };
     tracing::info!(
-        "listening on http://{address}/mcp (mode {}, {who})",
+        "listening on {scheme}://{address}/mcp (mode {}, {who})",
         config.server.mode
     );
 }

@@ -22,6 +22,11 @@ pub(super) fn overlay(
         let Some((section, key)) = path(&variable) else {
             continue;
         };
+        // A host's form that was left empty arrives as an empty text. Elsewhere an empty text is a
+        // mistake that must be told: it could have been meant to close a door.
+        if section == "llm" && text.is_empty() {
+            continue;
+        }
         // What a text means depends on the setting: a number, a switch, a list or a text. The
         // first reading that the setting takes is the right one.
         let mut last = None;

@@ -5,7 +5,11 @@
 //! once with the key from its environment. Only this file can make a `Principal`, so holding one
 //! proves that it happened.
 
-use std::{net::IpAddr, sync::Arc, time::SystemTime};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rmcp::model::JsonObject;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +22,9 @@ use super::{
     rate_limit::FailureLimit,
     scope::Grants,
 };
+
+/// Short beside the second within which a revocation must bite.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// A caller, known. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -97,6 +104,13 @@ impl Principal {
         }
     }
 
+    /// The same for what speaks to a caller by itself: it gets a moment for its last words, that the
+    /// rights it was opened with are no more.
+    pub async fn over_and_told(&self) {
+        self.over().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    }
+
     fn has_expired(&self) -> bool {
         self.expires()
             .is_some_and(|expiry| expiry <= SystemTime::now())
@@ -128,6 +142,11 @@ impl Authenticator {
             anonymous: anonymous.map(Arc::new),
             failures,
         }
+    }
+
+    /// How many peers are remembered for their failed sign-ins.
+    pub(super) fn remembered(&self) -> usize {
+        self.failures.sweep()
     }
 
     /// The keys, for whoever must watch them change.

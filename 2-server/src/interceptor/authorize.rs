@@ -8,10 +8,13 @@ use rmcp::model::JsonObject;
 use super::{
     call::{Facts, Operation},
     catalogue::{Catalogue, Target},
-    denial::Denial,
+    denial::{Denial, DenialKind},
     policy::Rule,
     scope::{Decision, Scope},
 };
+
+/// How many scopes one call may need. Only a stream that watches resources needs more than one.
+const MOST_SCOPES: usize = 32;
 
 /// The rule: every scope that the operation takes must be granted.
 #[derive(Debug, Clone)]
@@ -31,6 +34,22 @@ impl Rule for Authorize {
 
     fn check(&self, facts: &Facts, arguments: Option<&JsonObject>) -> Result<(), Denial> {
         let grants = facts.principal()?.grants();
+        if facts.is_nested()
+            && let Some(tool) = facts.tool()
+            && self.catalogue.is_closed_to_models(Target::Tool(tool))
+        {
+            return Err(Denial::new(
+                DenialKind::Forbidden,
+                "a model may not ask for this tool: only its caller may",
+            ));
+        }
+        if facts.requires().len() > MOST_SCOPES {
+            // Written out, they would make a record and a header of any length.
+            return Err(Denial::new(
+                DenialKind::TooLarge,
+                format!("one call may need at most {MOST_SCOPES} scopes: ask in several"),
+            ));
+        }
         for scope in facts.requires() {
             match grants.decide(scope, arguments) {
                 Decision::Allowed(_) => {}
@@ -48,18 +67,18 @@ impl Rule for Authorize {
         Ok(())
     }
 
-    fn prune<Op: Operation>(&self, facts: &Facts, output: &mut Op::Output) {
-        let Ok(principal) = facts.principal() else {
-            return;
-        };
-        let grants = principal.grants();
+    fn review<Op: Operation>(&self, facts: &Facts, output: &mut Op::Output) -> Result<(), Denial> {
+        let grants = facts.principal()?.grants();
         let may_use = |target: Target<'_>| {
-            self.catalogue
-                .needs(target)
-                .iter()
-                .all(|scope| grants.reach(scope))
+            !(facts.is_nested() && self.catalogue.is_closed_to_models(target))
+                && self
+                    .catalogue
+                    .needs(target)
+                    .iter()
+                    .all(|scope| grants.reach(scope))
         };
         Op::prune(output, &may_use);
+        Ok(())
     }
 }
 

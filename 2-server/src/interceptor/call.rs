@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     net::IpAddr,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Instant, SystemTime},
@@ -12,7 +12,7 @@ use std::{
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
-    model::{Extensions, JsonObject, ProtocolVersion, RequestId},
+    model::{Extensions, JsonObject, ProtocolVersion, RequestId, Task},
     service::{NotificationContext, Peer, RequestContext, SubscriptionContext},
 };
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ use super::{
     catalogue::{Catalogue, Target},
     denial::{Denial, DenialSlot},
     scope::Scope,
+    ticket::Ticket,
 };
 
 /// How a message came in. The transport puts one into the message's extensions (over HTTP: into
@@ -37,8 +38,8 @@ pub struct Arrival {
     pub address: Option<IpAddr>,
     /// Where the HTTP edge looks for a refusal.
     pub slot: Option<DenialSlot>,
-    /// Tells the HTTP edge that the pipeline saw the message, and so recorded it.
-    pub seen: Option<Arc<OnceLock<()>>>,
+    /// The duty to record the message, which the pipeline takes over.
+    pub ticket: Option<Ticket>,
     /// The call that made this one, when a model's wish is carried out for its caller.
     pub parent: Option<Box<str>>,
 }
@@ -51,7 +52,7 @@ impl Arrival {
             principal,
             address: None,
             slot: None,
-            seen: None,
+            ticket: None,
             parent: None,
         }
     }
@@ -114,6 +115,26 @@ pub trait Operation: Send + 'static {
         false
     }
 
+    /// What a caller without the scope is told in place of the refusal, where only "there is no
+    /// such thing" is the specification's answer; the record tells the refusal all the same.
+    fn unknown(_params: &Self::Params) -> Option<ErrorData> {
+        None
+    }
+
+    /// Whether a model's wish may be carried out inside of it, through a
+    /// [`Funnel`](super::Funnel).
+    const NESTS: bool = false;
+
+    /// The task that it asks about.
+    fn task(_params: &Self::Params) -> Option<&str> {
+        None
+    }
+
+    /// The task that the answer hands out.
+    fn began(_output: &Self::Output) -> Option<&Task> {
+        None
+    }
+
     /// Takes out of a list what the caller couldn't use.
     fn prune(_output: &mut Self::Output, _may_use: &dyn Fn(Target<'_>) -> bool) {}
 }
@@ -130,6 +151,10 @@ pub trait Context: Send + 'static {
     fn peer(&self) -> &Peer<RoleServer>;
     /// Fires when the caller no longer waits.
     fn cancelled(&self) -> Option<&CancellationToken>;
+    /// Itself, when it is a plain request.
+    fn request(&mut self) -> Option<&mut RequestContext<RoleServer>> {
+        None
+    }
 }
 
 impl Context for RequestContext<RoleServer> {
@@ -147,6 +172,9 @@ impl Context for RequestContext<RoleServer> {
     }
     fn cancelled(&self) -> Option<&CancellationToken> {
         Some(&self.ct)
+    }
+    fn request(&mut self) -> Option<&mut Self> {
+        Some(self)
     }
 }
 
@@ -202,6 +230,7 @@ pub struct Facts {
     principal: Result<Principal, Denial>,
     method: Cow<'static, str>,
     target: Option<Box<str>>,
+    task: Option<Box<str>>,
     is_tool: bool,
     requires: Arc<[Scope]>,
     pub(super) request_id: u64,
@@ -240,13 +269,15 @@ impl Facts {
             | Target::Prompt(text)
             | Target::Custom(text) => text,
         });
+        let task = Op::task(params);
         let names = Op::arguments(params)
             .into_iter()
             .flat_map(|arguments| arguments.keys());
         Self {
             principal,
             method: Op::method(params),
-            target: text.map(|text| cut(text, MAX_TEXT).into()),
+            target: text.or(task).map(|text| cut(text, MAX_TEXT).into()),
+            task: task.map(Into::into),
             is_tool: matches!(target, Some(Target::Tool(_))),
             requires: Op::requires(params, context, catalogue),
             request_id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -287,6 +318,21 @@ impl Facts {
         self.target().filter(|_| self.is_tool)
     }
 
+    /// The task that is asked about, if one is.
+    pub fn task(&self) -> Option<&str> {
+        self.task.as_deref()
+    }
+
+    /// Whether a model asked for this call, and not the caller itself.
+    pub fn is_nested(&self) -> bool {
+        self.parent.is_some()
+    }
+
+    /// How it came in: `stdio`, `http` or `sse`.
+    pub fn transport(&self) -> &'static str {
+        self.transport
+    }
+
     /// The scopes that the call takes, all of them.
     pub fn requires(&self) -> &[Scope] {
         &self.requires
@@ -296,14 +342,19 @@ impl Facts {
         Arc::clone(&self.requires)
     }
 
-    /// The number of this call in this process; a nested call names it as its parent.
+    /// The number of this call in this process.
     pub fn id(&self) -> u64 {
         self.request_id
+    }
+
+    /// The call's id as it stands in the record; a nested call names it as its parent.
+    pub fn id_in_record(&self) -> String {
+        super::audit::id_in_record(self.request_id)
     }
 }
 
 /// Cuts a text at a character boundary.
-pub(super) fn cut(text: &str, most: usize) -> &str {
+pub(crate) fn cut(text: &str, most: usize) -> &str {
     match text.char_indices().nth(most) {
         Some((end, _)) => &text[..end],
         None => text,

@@ -35,6 +35,7 @@ pub struct Catalogue {
     tools: HashMap<Box<str>, Arc<[Scope]>>,
     schemes: HashMap<Box<str>, Arc<[Scope]>>,
     prompts: HashMap<Box<str>, Arc<[Scope]>>,
+    closed_to_models: Vec<Box<str>>,
 }
 
 impl Catalogue {
@@ -63,6 +64,26 @@ impl Catalogue {
     pub fn prompt(mut self, name: &str, scope: Scope) -> Self {
         self.prompts.insert(name.into(), [scope].into());
         self
+    }
+
+    /// Closes all tools whose names begin like this to models: a caller may call them, but not a
+    /// model in the caller's name, so that a model can't call itself.
+    #[must_use]
+    pub fn closed_to_models(mut self, prefix: &str) -> Self {
+        self.closed_to_models
+            .push(prefix.to_ascii_lowercase().into());
+        self
+    }
+
+    /// Whether a model may not ask for it.
+    pub(super) fn is_closed_to_models(&self, target: Target<'_>) -> bool {
+        let Target::Tool(name) = target else {
+            return false;
+        };
+        let name = name.trim().to_ascii_lowercase();
+        self.closed_to_models
+            .iter()
+            .any(|prefix| name.starts_with(&**prefix))
     }
 
     /// The scopes that a target needs; never empty.

@@ -15,9 +15,20 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::{
+    authenticate::Principal,
     call::{Call, Context, Failure, Operation},
     denial::{Denial, DenialKind},
 };
+
+tokio::task_local! {
+    static CALLER: Principal;
+}
+
+/// Who makes the call that is being handled, as it stands now. A handler asks this where an answer
+/// depends on its reader; `None` outside the pipeline, and in tasks that a handler spawns.
+pub fn caller() -> Option<Principal> {
+    CALLER.try_with(Clone::clone).ok()
+}
 
 /// Hands a call to the handler.
 #[derive(Debug)]
@@ -62,7 +73,8 @@ impl<Op: Operation, H: ServerHandler> Service<Call<Op>> for Dispatch<H> {
             let cancelled = context.cancelled().cloned();
             let principal = facts.principal().map_err(Failure::Denied)?.clone();
             // A panic in a tool is that call's failure, and must not leave the caller waiting.
-            let work = AssertUnwindSafe(Op::run(&*handler, params, context)).catch_unwind();
+            let work = CALLER.scope(principal.clone(), Op::run(&*handler, params, context));
+            let work = AssertUnwindSafe(work).catch_unwind();
             tokio::select! {
                 // The answer first: one that is ready at once costs no timer and no watcher.
                 biased;
@@ -71,13 +83,22 @@ impl<Op: Operation, H: ServerHandler> Service<Call<Op>> for Dispatch<H> {
                     Err(_panic) => Err(Failure::Failed(ErrorData::internal_error("the server failed on this call; its log tells why", None))),
                 },
                 () = gone(cancelled) => Err(Failure::Cancelled),
-                () = principal.over() => Err(Failure::Denied(Denial::unauthorized("the key was revoked or has expired while the call ran"))),
+                () = over::<Op>(&principal) => Err(Failure::Denied(Denial::unauthorized("the key was revoked or has expired while the call ran"))),
                 () = tokio::time::sleep(time_out), if !Op::LASTS => {
                     let seconds = time_out.as_secs_f64();
                     Err(Failure::Denied(Denial::new(DenialKind::TimedOut, format!("the call took longer than {seconds} s, so it was stopped"))))
                 }
             }
         })
+    }
+}
+
+/// A stream ends a moment later than a call, so that it can say why.
+async fn over<Op: Operation>(principal: &Principal) {
+    if Op::LASTS {
+        principal.over_and_told().await;
+    } else {
+        principal.over().await;
     }
 }
 

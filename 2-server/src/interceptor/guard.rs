@@ -26,11 +26,13 @@ use tower::{Layer as _, Service as _};
 
 use super::{
     Layers, Pipeline, Stack,
+    audit::Journal,
     authenticate::Authenticator,
     call::{Arrival, Call, Context as _, Facts, Failure, Operation},
     catalogue::Catalogue,
-    denial::Denial,
+    denial::{Denial, DenialKind},
     dispatch::Dispatch,
+    funnel::Funnel,
     operations as op,
 };
 
@@ -41,6 +43,7 @@ pub struct Guard<H: ServerHandler> {
     stack: Stack<H>,
     authenticator: Arc<Authenticator>,
     catalogue: Arc<Catalogue>,
+    journal: Arc<Journal>,
     arrival: Option<Arrival>,
 }
 
@@ -51,6 +54,7 @@ impl<H: ServerHandler> Clone for Guard<H> {
             stack: self.stack.clone(),
             authenticator: Arc::clone(&self.authenticator),
             catalogue: Arc::clone(&self.catalogue),
+            journal: Arc::clone(&self.journal),
             arrival: self.arrival.clone(),
         }
     }
@@ -66,6 +70,7 @@ impl<H: ServerHandler> Guard<H> {
             handler,
             authenticator: Arc::clone(&pipeline.authenticator),
             catalogue: Arc::clone(&pipeline.catalogue),
+            journal: Arc::clone(&pipeline.journal),
             arrival: None,
         }
     }
@@ -83,20 +88,25 @@ impl<H: ServerHandler> Guard<H> {
         &self.authenticator
     }
 
+    /// Where records go; transports write there what the pipeline never sees.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
     /// The one way to the handler.
     async fn pass<Op: Operation>(
         &self,
         params: Op::Params,
-        context: Op::Context,
+        mut context: Op::Context,
     ) -> Result<Op::Output, ErrorData> {
         let arrival = Arrival::of(context.extensions())
             .or(self.arrival.as_ref())
             .cloned();
-        if let Some(seen) = arrival.as_ref().and_then(|arrival| arrival.seen.as_ref()) {
-            // Said twice by a request that holds several messages: once is enough.
-            let _ = seen.set(());
+        if let Some(ticket) = arrival.as_ref().and_then(|arrival| arrival.ticket.as_ref()) {
+            ticket.take();
         }
         let principal = self.identify(arrival.as_ref());
+        let unknown = Op::unknown(&params);
         let facts = Facts::gather::<Op>(
             &params,
             &context,
@@ -104,6 +114,13 @@ impl<H: ServerHandler> Guard<H> {
             principal,
             &self.catalogue,
         );
+        if Op::NESTS
+            && let (Some(arrival), Some(request)) = (&arrival, context.request())
+            && arrival.parent.is_none()
+        {
+            let funnel = Funnel::new(self.clone(), arrival, request, facts.id_in_record());
+            request.extensions.insert(funnel);
+        }
         let result = self
             .stack
             .clone()
@@ -117,6 +134,9 @@ impl<H: ServerHandler> Guard<H> {
             Failure::Failed(error) => error,
             Failure::Cancelled => ErrorData::internal_error("cancelled", None),
             Failure::Denied(denial) => {
+                if let (DenialKind::Forbidden, Some(unknown)) = (denial.kind, unknown) {
+                    return unknown;
+                }
                 let error = denial.to_error();
                 if let Some(slot) = arrival.and_then(|arrival| arrival.slot) {
                     slot.put(denial);

@@ -8,7 +8,10 @@ use std::{
     fmt,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -325,6 +328,9 @@ pub enum KeysError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Anyone could add a key.
+    #[error("everybody on this machine may write {0}, and so give themselves a key: chmod 600 {0}")]
+    OpenToAll(PathBuf),
     /// The file isn't what it should be.
     #[error("{path}:{line}: {message}")]
     Syntax {
@@ -363,6 +369,9 @@ impl KeysFile {
     /// # Errors
     /// [`KeysError`] when it can't be read or isn't a keys file.
     pub fn read(path: &Path) -> Result<Self, KeysError> {
+        if is_open_to_all(path) {
+            return Err(KeysError::OpenToAll(path.into()));
+        }
         let text = std::fs::read_to_string(path).map_err(|source| KeysError::Read {
             path: path.into(),
             source,
@@ -394,7 +403,7 @@ impl KeysFile {
             if !names.insert(spec.name.as_str()) {
                 return Err(KeysError::Twice(format!("name \"{}\"", spec.name)));
             }
-            if !digests.insert(record.digest) {
+            if !digests.insert(slot(&record.digest)) {
                 return Err(KeysError::Twice(format!("digest ({})", record.label())));
             }
             records.push(record);
@@ -413,6 +422,9 @@ pub struct KeyStore {
     file: Option<PathBuf>,
     roles: Roles,
     table: RwLock<Arc<Table>>,
+    // The file as it was when it was last read, so that no edit falls between two looks.
+    seen: Mutex<Option<Stamp>>,
+    broken: AtomicBool,
 }
 
 impl KeyStore {
@@ -429,7 +441,7 @@ impl KeyStore {
         let store = Self {
             file: Some(path.into()),
             roles,
-            table: RwLock::default(),
+            ..Self::default()
         };
         store.reload()?;
         Ok(store)
@@ -441,9 +453,22 @@ impl KeyStore {
     /// # Errors
     /// [`KeysError`] when the file can't be used.
     pub fn reload(&self) -> Result<(), KeysError> {
+        let read = self.read_again();
+        self.broken.store(read.is_err(), Ordering::Relaxed);
+        read
+    }
+
+    /// Whether the file could be used when it was last read, for a readiness check.
+    pub fn is_healthy(&self) -> bool {
+        !self.broken.load(Ordering::Relaxed)
+    }
+
+    fn read_again(&self) -> Result<(), KeysError> {
         let Some(path) = &self.file else {
             return Ok(());
         };
+        // Before it is read: an edit that comes in between is then seen by the next look.
+        *self.seen() = stamp(path);
         let records = KeysFile::read(path)?.compile(&self.roles)?;
         let old = self.table();
         let mut table = Table::with_capacity(records.len());
@@ -476,16 +501,13 @@ impl KeyStore {
         let Some(path) = &self.file else {
             return std::future::pending().await;
         };
-        let mut seen = stamp(path);
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let now = stamp(path);
-            if now == seen {
+            if stamp(path) == *self.seen() {
                 continue;
             }
-            seen = now;
             match self.reload() {
                 Ok(()) => tracing::info!(
                     keys = self.len(),
@@ -529,6 +551,10 @@ impl KeyStore {
             .cloned()
     }
 
+    fn seen(&self) -> MutexGuard<'_, Option<Stamp>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -540,10 +566,30 @@ fn slot(digest: &Digest) -> [u8; 16] {
     slot
 }
 
+/// When it was written, how long it is, and which file it is: two edits of the same length within
+/// one tick of the file system's clock differ in the last.
+type Stamp = (SystemTime, u64, u64);
+
 /// What changes when a file is edited or replaced; `None` while it is missing.
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+    #[cfg(unix)]
+    let file = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let file = 0;
+    Some((metadata.modified().ok()?, metadata.len(), file))
+}
+
+/// Whoever may write the keys file may do everything.
+#[cfg(unix)]
+fn is_open_to_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_all(_path: &Path) -> bool {
+    false
 }
 
 #[cfg(test)]
@@ -605,6 +651,28 @@ mod tests {
         let error = store.reload().unwrap_err().to_string();
         assert!(error.contains("keys.toml:2"), "{error}");
         assert!(store.find("one").is_some() && !ada.ended().is_cancelled());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_keys_file_that_everybody_may_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (folder, store) = store(&entry("ada", "one")).unwrap();
+        let path = folder.path().join("keys.toml");
+        let open = std::fs::Permissions::from_mode(0o666);
+        std::fs::set_permissions(path, open).unwrap();
+        let error = store.reload().unwrap_err().to_string();
+        assert!(error.contains("chmod 600"), "{error}");
+        assert!(store.find("one").is_some(), "the last good keys stay");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_edit_between_the_first_reading_and_the_first_look_is_seen() {
+        let (folder, store) = store(&entry("ada", "one")).unwrap();
+        std::fs::write(folder.path().join("keys.toml"), entry("bob", "two2")).unwrap();
+        let followed = tokio::time::timeout(LOOK_EVERY * 3, store.follow());
+        assert!(followed.await.is_err(), "it follows for ever");
+        assert!(store.find("one").is_none() && store.find("two2").is_some());
     }
 
     #[test]

@@ -1,11 +1,50 @@
 //! ② May this call go on? The interceptor: one pipeline that every message passes.
 //!
 //! ```text
-//! transport ─▶ Guard ─▶ Audit( Authenticate → RateLimit → Authorize ) ─▶ your handler
+//! transport ─▶ Guard ─▶ Audit( Authenticate → RateLimit → Authorize → OwnTasks ) ─▶ your handler
 //! ```
 //!
 //! It stands in front of **any** rmcp handler, over any transport, and decides on the parsed
 //! message, never on a header.
+//!
+//! # Guard a server of your own
+//!
+//! Here is a server as rmcp's own guide writes one, and then the guard in front of it:
+//!
+//! ```
+//! use mcp_server::interceptor::{Catalogue, Grants, Grant, Guard, Pipeline, Scope};
+//! use rmcp::{handler::server::wrapper::Parameters, schemars, tool, tool_router};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Numbers { a: i32, b: i32 }
+//!
+//! #[derive(Clone)]
+//! struct Calculator;
+//!
+//! #[tool_router(server_handler)]
+//! impl Calculator {
+//!     #[tool(description = "Adds two numbers")]
+//!     fn add(&self, Parameters(Numbers { a, b }): Parameters<Numbers>) -> String {
+//!         (a + b).to_string()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pipeline = Pipeline::builder()
+//!     .anonymous(Grants::new(vec![Grant::parse("tools:math:*")?]))
+//!     .catalogue(Catalogue::new().tool("add", Scope::parse("tools:math:add")?))
+//!     .build()?;
+//! let guarded = Guard::new(Calculator, &pipeline);
+//! # let _ = guarded;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `guarded` goes where the handler went, and [`transport`](crate::transport) serves it over stdio
+//! and HTTP. A transport of your own attaches an [`Arrival`] to each message, or goes inside of a
+//! [`Witness`]; without either, nothing passes. With `keys_file` in place of `anonymous`, callers
+//! need keys. The example `guarded` is the whole program:
+//! `cargo run --package mcp-server --example guarded`.
 
 // What is asked: a call, and every kind of it.
 pub mod call;
@@ -16,17 +55,23 @@ pub mod policy;
 pub mod audit;
 pub mod authenticate;
 pub mod authorize;
+pub mod own_tasks;
 pub mod rate_limit;
 // The end of the pipeline: the handler.
 mod dispatch;
+// The way back in, for a tool that calls other tools as its caller.
+mod funnel;
 mod guard;
 // What the layers decide on and with.
 pub mod argument_rule;
 mod bounded_store;
+mod builder;
 pub mod catalogue;
 pub mod denial;
 pub mod keys;
 pub mod scope;
+pub mod ticket;
+mod witness;
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,14 +80,20 @@ use tower::Layer;
 pub use audit::{Audit, Journal, JournalSettings};
 pub use authenticate::{Authenticate, Authenticator, Peer, Principal};
 pub use authorize::Authorize;
+pub use builder::{BuildError, PipelineBuilder};
 pub use call::Arrival;
 pub use catalogue::{Catalogue, Target};
 pub use denial::{Denial, DenialKind, DenialSlot};
+pub use dispatch::caller;
+pub use funnel::Funnel;
 pub use guard::Guard;
 pub use keys::KeyStore;
+pub use own_tasks::OwnTasks;
 pub use policy::{Policy, Rule};
 pub use rate_limit::{FailureLimit, LimitSettings, Rate, RateLimit};
 pub use scope::{Grant, Grants, Scope};
+pub use ticket::Ticket;
+pub use witness::Witness;
 
 /// **The order.** `Layer` is implemented for tuples, outermost first: a call goes down this list,
 /// and its answer comes back up.
@@ -53,8 +104,10 @@ pub type Layers = (
     Policy<Authenticate>,
     // Before the scopes, so that probing for scopes costs something.
     Policy<RateLimit>,
-    // Last: the most particular question, asked only of callers that are known and within limits.
+    // The most particular questions come last, asked only of callers that are known and within
+    // limits.
     Policy<Authorize>,
+    Policy<OwnTasks>,
 );
 
 type Stack<H> = <Layers as Layer<dispatch::Dispatch<H>>>::Service;
@@ -74,13 +127,47 @@ pub struct Pipeline {
     pub time_out: Duration,
 }
 
+/// What a pipeline remembers, table by table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Calls that run.
+    pub running: usize,
+    /// Budgets that aren't full again yet.
+    pub budgets: usize,
+    /// Peers that failed to sign in.
+    pub failing_peers: usize,
+    /// Bytes of the record that wait to be written.
+    pub unwritten: usize,
+    /// Floods of refusals that are being counted.
+    pub floods: usize,
+}
+
 impl Pipeline {
+    /// Begins a pipeline. Whatever isn't said is the strict choice.
+    pub fn builder() -> PipelineBuilder {
+        PipelineBuilder::default()
+    }
+
+    /// What the pipeline remembers right now. All of it goes back to nothing when nobody calls.
+    pub fn load(&self) -> Load {
+        let (budgets, running) = self.limits.sweep();
+        let (unwritten, floods) = self.journal.waiting();
+        Load {
+            running,
+            budgets,
+            failing_peers: self.authenticator.remembered(),
+            unwritten,
+            floods,
+        }
+    }
+
     fn layers(&self) -> Layers {
         (
             Audit(Arc::clone(&self.journal)),
             Policy(Authenticate),
             Policy(self.limits.clone()),
             Policy(Authorize::new(Arc::clone(&self.catalogue))),
+            Policy(OwnTasks::default()),
         )
     }
 }

@@ -13,13 +13,14 @@ use rmcp::{
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams,
         CancelledNotificationParam, CompleteRequestParams, CompleteResult, CustomNotification,
-        CustomRequest, CustomResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
-        GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult,
+        CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
+        GetPromptResponse, GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult,
         InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
         ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
         PaginatedRequestParams, ProgressNotificationParam, ReadResourceDirectoryRequestParams,
         ReadResourceDirectoryResult, ReadResourceRequestParams, ReadResourceResponse, Reference,
-        SetLevelRequestParams, SubscribeRequestParams, UnsubscribeRequestParams, UpdateTaskParams,
+        SetLevelRequestParams, SubscribeRequestParams, Task, UnsubscribeRequestParams,
+        UpdateTaskParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
@@ -125,6 +126,15 @@ operation!(/** Do it. */
     fn failed(output: &CallToolResponse) -> bool {
         matches!(output, CallToolResponse::Complete(result) if result.is_error == Some(true))
     }
+
+    const NESTS: bool = true;
+
+    fn began(output: &CallToolResponse) -> Option<&Task> {
+        match output {
+            CallToolResponse::Task(created) => Some(&created.task),
+            _ => None,
+        }
+    }
 });
 
 // Resources.
@@ -206,6 +216,10 @@ operation!(/** Give me that prompt. */
     fn target(params: &GetPromptRequestParams) -> Option<Target<'_>> {
         Some(Target::Prompt(&params.name))
     }
+
+    fn arguments(params: &GetPromptRequestParams) -> Option<&JsonObject> {
+        params.arguments.as_ref()
+    }
 });
 operation!(/** What could this argument be? Takes the scope of what it completes. */
     Complete = "completion/complete", Request, (CompleteRequestParams) -> CompleteResult, complete {
@@ -219,13 +233,42 @@ operation!(/** What could this argument be? Takes the scope of what it completes
     }
 });
 
-// Tasks and skills, the extensions.
+/// rmcp's own words for a task that isn't there: nobody can tell it from one that isn't theirs.
+fn unknown_task(id: &str) -> ErrorData {
+    ErrorData::invalid_params(format!("unknown task: {id}"), None)
+}
+
+// Tasks and skills, the extensions. A task is there only for its owner: see `own_tasks.rs`.
 operation!(/** How is that task? */
-    GetTask = "tasks/get", Request, (GetTaskParams) -> GetTaskResult, get_task);
+    GetTask = "tasks/get", Request, (GetTaskParams) -> GetTaskResult, get_task {
+    fn task(params: &GetTaskParams) -> Option<&str> {
+        Some(&params.task_id)
+    }
+
+    fn unknown(params: &GetTaskParams) -> Option<ErrorData> {
+        Some(unknown_task(&params.task_id))
+    }
+});
 operation!(/** What that task asked for. */
-    UpdateTask = "tasks/update", Request, (UpdateTaskParams) -> (), update_task);
+    UpdateTask = "tasks/update", Request, (UpdateTaskParams) -> (), update_task {
+    fn task(params: &UpdateTaskParams) -> Option<&str> {
+        Some(&params.task_id)
+    }
+
+    fn unknown(params: &UpdateTaskParams) -> Option<ErrorData> {
+        Some(unknown_task(&params.task_id))
+    }
+});
 operation!(/** Stop that task. */
-    CancelTask = "tasks/cancel", Request, (CancelTaskParams) -> (), cancel_task);
+    CancelTask = "tasks/cancel", Request, (CancelTaskParams) -> (), cancel_task {
+    fn task(params: &CancelTaskParams) -> Option<&str> {
+        Some(&params.task_id)
+    }
+
+    fn unknown(params: &CancelTaskParams) -> Option<ErrorData> {
+        Some(unknown_task(&params.task_id))
+    }
+});
 operation!(/** Which skills are there? Shows what the caller may read. */
     ListSkills = "skills/list", Request, (Page) -> ListSkillsResult, list_skills {
     fn prune(output: &mut ListSkillsResult, may_use: &dyn Fn(Target<'_>) -> bool) {
@@ -239,7 +282,8 @@ operation!(/** Give me that skill. */
     }
 });
 
-/// A request that the specification doesn't know. Takes `custom:<method>:call`.
+/// A request that the specification doesn't know, or that the caller's version no longer has. Takes
+/// `custom:<method>:call`, and without it there is no such method.
 #[derive(Debug)]
 pub struct Custom;
 
@@ -254,6 +298,13 @@ impl Operation for Custom {
 
     fn target(params: &CustomRequest) -> Option<Target<'_>> {
         Some(Target::Custom(&params.method))
+    }
+
+    // A client asks for such a method to find out whether it is there: "forbidden" would tell it
+    // that it is. The same words as rmcp's, so that nobody can tell the two apart.
+    fn unknown(params: &CustomRequest) -> Option<ErrorData> {
+        let method = params.method.clone();
+        Some(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
 
     fn run<H: ServerHandler>(

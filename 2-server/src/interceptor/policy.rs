@@ -31,7 +31,16 @@ pub trait Rule: Clone + Send + Sync + 'static {
 
     /// Has a look at the answer on its way back, for instance to take out what the caller must
     /// not see.
-    fn prune<Op: Operation>(&self, _facts: &Facts, _output: &mut Op::Output) {}
+    ///
+    /// # Errors
+    /// A refusal, which takes the answer's place.
+    fn review<Op: Operation>(
+        &self,
+        _facts: &Facts,
+        _output: &mut Op::Output,
+    ) -> Result<(), Denial> {
+        Ok(())
+    }
 }
 
 /// A rule as a layer.
@@ -117,12 +126,13 @@ where
                 facts,
                 permit,
             } => {
-                let mut result = ready!(inner.poll(cx));
+                let result = ready!(inner.poll(cx));
                 permit.take();
-                if let Ok(output) = &mut result {
-                    rule.prune::<Op>(facts, output);
-                }
-                Poll::Ready(result)
+                Poll::Ready(result.and_then(|mut output| {
+                    rule.review::<Op>(facts, &mut output)
+                        .map_err(Failure::Denied)?;
+                    Ok(output)
+                }))
             }
             EnforcedProj::Denied { denial, .. } => match denial.take() {
                 Some(denial) => Poll::Ready(Err(Failure::Denied(denial))),

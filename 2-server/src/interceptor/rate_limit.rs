@@ -100,6 +100,12 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
         }
     }
 
+    /// Drops the buckets that are as good as new, and tells how many are left.
+    fn sweep(&self) -> usize {
+        self.limiter.retain_recent();
+        self.limiter.len()
+    }
+
     /// Drops the buckets that are as good as new (they hold back no budget) and tries once more.
     #[cold]
     fn take_after_cleaning(&self, key: &K) -> Result<(), Duration> {
@@ -121,6 +127,22 @@ pub struct LimitSettings {
     pub concurrent: NonZeroU32,
     /// How many identities are remembered at once, in each table.
     pub capacity: usize,
+}
+
+impl Default for LimitSettings {
+    /// Ten calls a second with a burst of 120, 32 at once, and 100,000 identities.
+    fn default() -> Self {
+        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self {
+            identity: Rate {
+                per_minute: number(600),
+                burst: number(120),
+            },
+            tools: HashMap::new(),
+            concurrent: number(32),
+            capacity: 100_000,
+        }
+    }
 }
 
 /// The rule: charges every call to its identity.
@@ -155,6 +177,26 @@ impl RateLimit {
                 calls: Mutex::default(),
             }),
         }))
+    }
+
+    /// Forgets the budgets that are full again, and tells what is still remembered.
+    pub(super) fn sweep(&self) -> (usize, usize) {
+        let own = self.0.own_rates.read();
+        let own = own.unwrap_or_else(PoisonError::into_inner);
+        let tables = own.values().map(Arc::as_ref).chain(self.0.tools.values());
+        let budgets = tables.chain([&self.0.identity]).map(Buckets::sweep).sum();
+        let running = self.0.in_flight.lock();
+        let running = running.values().map(|calls| *calls as usize).sum();
+        (budgets, running)
+    }
+
+    /// Charges a caller for what the pipeline never saw, so that nothing is free.
+    ///
+    /// # Errors
+    /// 429 when the budget is used up.
+    pub fn charge(&self, principal: &Principal) -> Result<(), Denial> {
+        self.charge_identity(principal)
+            .map_err(|wait| Denial::throttled("too many calls: wait, then try again", wait))
     }
 
     fn charge_identity(&self, principal: &Principal) -> Result<(), Duration> {
@@ -313,6 +355,14 @@ impl FailureLimit {
             blocked.insert(peer, now + wait);
         }
         Err(too_many_failures(wait))
+    }
+
+    /// Forgets the peers whose time is over, and tells how many are still remembered.
+    pub(super) fn sweep(&self) -> usize {
+        let now = self.failures.clock.now();
+        let mut blocked = self.lock();
+        blocked.retain(|_, until| *until > now);
+        self.failures.sweep() + blocked.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, <DefaultClock as Clock>::Instant>> {

@@ -5,6 +5,7 @@
 pub mod echo;
 pub mod ollama_chat;
 pub mod ollama_list_models;
+mod untrusted;
 pub mod weather_get;
 
 use std::sync::Arc;
@@ -20,7 +21,10 @@ use rmcp::{
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config::Config, interceptor::Scope};
+use crate::{
+    config::Config,
+    interceptor::{Funnel, Scope},
+};
 
 /// Every tool, with the scope that a caller needs for it.
 ///
@@ -77,6 +81,8 @@ pub trait Tool: Send + Sync + 'static {
 pub struct ToolContext {
     /// Who calls, for queues that are fair between callers: an identity's label.
     pub caller: Arc<str>,
+    /// The way to other tools, as the same caller; none for a call that came that way.
+    pub funnel: Option<Funnel>,
     /// What rmcp knows of the request: its progress token, and the way back to the client.
     pub request: RequestContext<RoleServer>,
 }

@@ -2,7 +2,8 @@
 //!
 //! MCP has no partial results, so the tokens travel as progress notifications while the answer is
 //! made, and the whole answer is the result. The client runs the loop: a model that asks for a tool
-//! gets it from the client, who asks its human.
+//! gets it from the client, who asks its human. For hosts without a loop there is `run_tools`, and
+//! then nobody is asked: see `run_tools.rs` for what keeps that safe.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +21,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Answer, Tool, ToolContext, ToolError};
+use super::{Answer, Tool, ToolContext, ToolError, untrusted};
+
+mod run_tools;
+
+pub use run_tools::Ran;
 
 /// The key in a progress notification's `_meta` that says what its message is: `queued`,
 /// `loading`, `thinking` or `content`.
@@ -52,6 +57,11 @@ pub struct Input {
     /// Tools that the model may ask for. It only asks: whoever calls this tool runs them.
     #[serde(default)]
     tools: Vec<OfferedTool>,
+    /// Have the server run the tools that the model asks for, with the caller's rights and within
+    /// its limits, for at most 5 rounds. Nobody is asked before a tool runs. Not together with
+    /// `tools`.
+    #[serde(default)]
+    run_tools: bool,
     /// Whether the model thinks before it answers: true, false, or low, medium, high.
     think: Option<Thinking>,
     /// "json", or a JSON Schema that the answer must satisfy.
@@ -157,6 +167,9 @@ pub struct Output {
     /// What the reader should know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    /// The tools that were run for the model, in order; only with `run_tools`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ran: Vec<Ran>,
 }
 
 /// The model's message.
@@ -216,12 +229,71 @@ impl Tool for OllamaChat {
     const DESCRIPTION: &'static str = "Asks a local language model. Streams its words as progress notifications and returns the whole answer. Without a model, a built-in tutor answers from the learning path's own text.";
 
     fn annotations(&self) -> ToolAnnotations {
-        ToolAnnotations::new().read_only(true).open_world(false)
+        // With run_tools it reaches whatever the caller's tools reach.
+        ToolAnnotations::new().read_only(true).open_world(true)
     }
 
     async fn call(&self, input: Input, context: ToolContext) -> Result<Answer<Output>, ToolError> {
-        let request = request(input, &context.caller)?;
+        let runs = input.run_tools;
+        let mut request = request(input, &context.caller)?;
         let mut progress = Progress::new(&context);
+        if !runs {
+            return Ok(answer(self.turn(request, &mut progress).await?, Vec::new()));
+        }
+        let funnel = context.funnel.as_ref().ok_or_else(|| {
+            ToolError("run_tools isn't there for this call: leave it out".to_owned())
+        })?;
+        if !request.tools.is_empty() {
+            return Err(ToolError(
+                "tools and run_tools exclude each other: leave one out".to_owned(),
+            ));
+        }
+        request.tools = run_tools::offered(funnel).await?;
+        request
+            .messages
+            .insert(0, Message::new(Role::System, untrusted::RULE));
+        let (mut ran, mut before) = (Vec::new(), None);
+        for round in 0..=run_tools::MAX_ROUNDS {
+            let is_last = round == run_tools::MAX_ROUNDS;
+            if is_last {
+                // Without tools there is nothing left to do but to answer.
+                request.tools.clear();
+            }
+            let mut said = self.turn(request.clone(), &mut progress).await?;
+            add_up(&mut said, before.as_ref());
+            let calls = std::mem::take(&mut said.message.tool_calls);
+            if calls.is_empty() || is_last {
+                if is_last {
+                    let rounds = run_tools::MAX_ROUNDS;
+                    said.warnings.push(format!(
+                        "The model used up its {rounds} rounds of tools and had to answer."
+                    ));
+                }
+                return Ok(answer(said, ran));
+            }
+            for call in &calls {
+                progress
+                    .tell("tool", untrusted::line(&call.name, 128))
+                    .await;
+            }
+            let results = run_tools::round(funnel, &calls, &mut ran).await;
+            let mut wish = said.message.clone();
+            wish.tool_calls = calls;
+            request.messages.push(wish);
+            request.messages.extend(results);
+            before = Some(said);
+        }
+        Err(ToolError("the model gave no answer: ask again".to_owned()))
+    }
+}
+
+impl OllamaChat {
+    /// One answer of the model, streamed to the caller.
+    async fn turn(
+        &self,
+        request: ChatRequest,
+        progress: &mut Progress,
+    ) -> Result<Completion, ToolError> {
         let mut stream = self
             .provider
             .chat(request)
@@ -231,11 +303,11 @@ impl Tool for OllamaChat {
             match event.map_err(|error| told(&error))? {
                 ChatEvent::Queued { place } => progress.tell("queued", place.to_string()).await,
                 ChatEvent::Loading => progress.tell("loading", String::new()).await,
-                ChatEvent::Thinking(text) => progress.tell("thinking", text).await,
-                ChatEvent::Content(text) => progress.tell("content", text).await,
+                ChatEvent::Thinking(text) => progress.say("thinking", text).await,
+                ChatEvent::Content(text) => progress.say("content", text).await,
                 // They are in the whole answer, where a client can't miss one.
                 ChatEvent::ToolCalls(_) => {}
-                ChatEvent::Done(completion) => return Ok(answer(*completion)),
+                ChatEvent::Done(completion) => return Ok(*completion),
             }
         }
         Err(ToolError(
@@ -311,7 +383,23 @@ impl ChatMessage {
     }
 }
 
-fn answer(completion: Completion) -> Answer<Output> {
+/// Adds what the turns before took to what this one took.
+fn add_up(said: &mut Completion, before: Option<&Completion>) {
+    let Some(before) = before else {
+        return;
+    };
+    said.usage.prompt_tokens += before.usage.prompt_tokens;
+    said.usage.completion_tokens += before.usage.completion_tokens;
+    said.timings.total += before.timings.total;
+    said.timings.load += before.timings.load;
+    said.timings.prompt += before.timings.prompt;
+    said.timings.answer += before.timings.answer;
+    said.timings.first_token = before.timings.first_token;
+    said.warnings.splice(0..0, before.warnings.iter().cloned());
+    said.warnings.dedup();
+}
+
+fn answer(completion: Completion, ran: Vec<Ran>) -> Answer<Output> {
     let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
     let Completion {
         provider,
@@ -331,15 +419,16 @@ fn answer(completion: Completion) -> Answer<Output> {
             arguments: call.arguments,
         })
         .collect();
+    let content = untrusted::without_controls(message.content);
     Answer {
-        text: message.content.clone(),
+        text: content.clone(),
         data: Output {
             provider,
             model,
             message: AnswerMessage {
                 role: "assistant",
-                content: message.content,
-                thinking: message.thinking,
+                content,
+                thinking: message.thinking.map(untrusted::without_controls),
                 tool_calls,
             },
             done_reason,
@@ -359,6 +448,7 @@ fn answer(completion: Completion) -> Answer<Output> {
                 size: context.size,
             }),
             warnings,
+            ran,
         },
     }
 }
@@ -376,6 +466,12 @@ impl Progress {
             to: token.map(|token| (context.request.peer.clone(), token)),
             count: 0,
         }
+    }
+
+    /// Tells what the model said. It may have been made to say anything, so what would steer a
+    /// terminal is taken out.
+    async fn say(&mut self, kind: &'static str, text: String) {
+        self.tell(kind, untrusted::without_controls(text)).await;
     }
 
     async fn tell(&mut self, kind: &'static str, message: String) {

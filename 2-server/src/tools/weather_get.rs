@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{Answer, Tool, ToolContext, ToolError};
+use super::{Answer, Tool, ToolContext, ToolError, untrusted};
 use crate::config::Weather;
 
 /// No answer of these services is near this.
@@ -200,12 +200,9 @@ impl Tool for WeatherGet {
     }
 }
 
-/// What comes from outside is shown to people and models: without control characters, and short.
+/// What comes from outside is shown to people and models: on one line, and short.
 fn plain(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(MAX_CITY)
-        .collect()
+    untrusted::line(text, MAX_CITY)
 }
 
 #[derive(Deserialize)]

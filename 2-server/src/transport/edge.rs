@@ -4,7 +4,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,9 +26,14 @@ use super::{
     site::Site,
 };
 use crate::interceptor::{
-    Arrival, Authenticator, Denial, DenialKind, DenialSlot, Journal, Peer, Principal,
+    Arrival, Authenticator, Denial, DenialKind, DenialSlot, Journal, Peer, Principal, RateLimit,
+    Ticket,
     audit::{EdgeRefusal, Outcome},
 };
+
+/// How rmcp begins its refusal of a body that is no message. `/messages` says the same, so that
+/// [`Edge::reshape`] words it alike for both.
+pub(super) const UNREADABLE: &str = "fail to deserialize";
 
 /// The address of the other side of the connection. The listener attaches it.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +44,7 @@ pub(super) struct Remote(pub(super) SocketAddr);
 pub(super) struct Edge {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) journal: Arc<Journal>,
+    pub(super) limits: RateLimit,
     pub(super) site: Site,
     pub(super) sessions: Arc<OwnedSessions>,
     pub(super) proxies: Vec<IpNet>,
@@ -51,6 +57,7 @@ struct Known<'a> {
     parts: &'a Parts,
     address: Option<IpAddr>,
     principal: Option<&'a Principal>,
+    ticket: Option<&'a Ticket>,
     body: &'a [u8],
     since: Instant,
 }
@@ -70,6 +77,7 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
                     parts: &parts,
                     address,
                     principal: None,
+                    ticket: None,
                     body: &[],
                     since,
                 },
@@ -85,6 +93,7 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
                     parts: &parts,
                     address,
                     principal: Some(&principal),
+                    ticket: None,
                     body: &[],
                     since,
                 },
@@ -93,35 +102,52 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     };
 
     let slot = DenialSlot::default();
-    let seen = Arc::new(OnceLock::new());
-    let mut arrival = Arrival::new("http", Some(principal.clone()));
+    let mut arrival = Arrival::new(transport(&parts), Some(principal.clone()));
     arrival.address = address;
     arrival.slot = Some(slot.clone());
-    arrival.seen = Some(Arc::clone(&seen));
+    let ticket = edge.ticket(&parts, address, &principal, &body);
+    arrival.ticket = Some(ticket.clone());
     // What a record needs. A copy of all the headers would be the dearest thing that happens here.
     let mut claimed = Request::new(()).into_parts().0;
     claimed.method = parts.method.clone();
     claimed.uri = parts.uri.clone();
+    if let Some(session) = parts.headers.get("mcp-session-id") {
+        claimed.headers.insert("mcp-session-id", session.clone());
+    }
     parts.extensions.insert(arrival);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
 
+    let known = Known {
+        parts: &claimed,
+        address,
+        principal: Some(&principal),
+        ticket: Some(&ticket),
+        body: &body,
+        since,
+    };
     if let Some(denial) = slot.get() {
         // A session of an older version answers 200 with the error in its stream; only a whole
         // answer's status is still open.
+        // Who was refused the handshake has no session, whatever rmcp says.
+        response.headers_mut().remove("mcp-session-id");
         if is_json(response.headers()) {
             *response.status_mut() = denial.status();
             denial.add_headers(response.headers_mut());
         }
-    } else if seen.get().is_none() && response.status().as_u16() >= 400 {
-        let known = Known {
-            parts: &claimed,
-            address,
-            principal: Some(&principal),
-            body: &body,
-            since,
-        };
-        return edge.reshape(response, &known).await;
+    } else if let Some(denial) = response.extensions().get::<Denial>() {
+        return edge.refuse(denial, &known);
+    } else if !ticket.is_taken() && is_settled(&response, &claimed, &body) {
+        // The pipeline never saw it, so it is charged here: nothing is free.
+        if let Err(denial) = edge.limits.charge(&principal) {
+            return edge.refuse(&denial, &known);
+        }
+        if response.status().as_u16() >= 400 {
+            return edge.reshape(response, &known).await;
+        }
+        // A stream that was opened, a session that was closed, an answer to what the server asked:
+        // none of them is a call, and each is in the record.
+        edge.record(&known, Outcome::Success, "");
     }
     if is_stream(response.headers()) {
         end_with(&principal, response)
@@ -157,10 +183,9 @@ impl Edge {
             .flat_map(|value| value.split(','))
             .collect();
         for hop in forwarded.iter().rev() {
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else {
-                break;
-            };
-            address = hop.to_canonical();
+            // What a proxy says and nobody can read must not become the proxy's own address, which
+            // may be allowed more than the caller.
+            address = hop.trim().parse::<IpAddr>().ok()?.to_canonical();
             if !trusted(&address) {
                 break;
             }
@@ -200,6 +225,25 @@ impl Edge {
         }
     }
 
+    /// The duty to record this request, for the pipeline to take over.
+    fn ticket(
+        &self,
+        parts: &Parts,
+        address: Option<IpAddr>,
+        principal: &Principal,
+        body: &Bytes,
+    ) -> Ticket {
+        let (asked, body) = (asked(parts), body.clone());
+        let method = move || method_of(&body).unwrap_or_else(|| asked.clone());
+        Ticket::new(
+            Arc::clone(&self.journal),
+            Some(principal),
+            address,
+            transport(parts),
+            method,
+        )
+    }
+
     fn refuse(&self, denial: &Denial, known: &Known<'_>) -> Response {
         self.record(known, Outcome::of(denial.kind), &denial.reason);
         let mut response = answer(denial.status(), None, &denial.to_error());
@@ -230,10 +274,20 @@ impl Edge {
                 Duration::from_secs(30),
             );
             return self.refuse(&denial, known);
+        } else if parts.status == StatusCode::INTERNAL_SERVER_ERROR
+            && self.names_no_session(&known.parts.headers)
+        {
+            // It ended while the request was on its way.
+            let error = ErrorData::invalid_request("Session not found", None);
+            (StatusCode::NOT_FOUND, error)
         } else if is_json(&parts.headers) || known.parts.method != Method::POST {
-            self.record(known, Outcome::Rejected, &said);
+            let error: Option<Value> = serde_json::from_slice(&text).ok();
+            let reason = error
+                .as_ref()
+                .and_then(|it| it["error"]["message"].as_str());
+            self.record(known, Outcome::Rejected, reason.unwrap_or(&said));
             return Response::from_parts(parts, Body::from(text));
-        } else if said.starts_with("fail to deserialize") {
+        } else if said.starts_with(UNREADABLE) {
             match &whole {
                 Err(error) => (
                     StatusCode::BAD_REQUEST,
@@ -265,7 +319,17 @@ impl Edge {
         shaped
     }
 
+    /// Whether a request names a session that isn't there.
+    fn names_no_session(&self, headers: &HeaderMap) -> bool {
+        headers
+            .get("mcp-session-id")
+            .is_some_and(|id| id.to_str().is_ok_and(|id| !self.sessions.is_open(id)))
+    }
+
     fn record(&self, known: &Known<'_>, outcome: Outcome, reason: &str) {
+        if known.ticket.is_some_and(|ticket| !ticket.take()) {
+            return; // the pipeline has recorded it
+        }
         let peer;
         let identity = match known.principal {
             Some(principal) => principal.label(),
@@ -274,17 +338,47 @@ impl Edge {
                 &*peer
             }
         };
-        // The path alone: a query may hold what must not be written.
-        let method = format!("{} {}", known.parts.method, known.parts.uri.path());
+        let method = method_of(known.body).unwrap_or_else(|| asked(known.parts));
         let reason: String = reason.chars().take(256).collect();
         self.journal.refused_at_the_edge(&EdgeRefusal {
             identity,
-            transport: "http",
+            transport: transport(known.parts),
             method: &method,
             reason: &reason,
             outcome,
             took: known.since.elapsed(),
         });
+    }
+}
+
+/// What is asked, where no message says it. The path alone: a query may hold what must not be
+/// written.
+fn asked(parts: &Parts) -> String {
+    let path: String = parts.uri.path().chars().take(64).collect();
+    format!("{} {path}", parts.method)
+}
+
+/// The method that a message names, however broken the rest of it is.
+fn method_of(body: &[u8]) -> Option<String> {
+    let message: Value = serde_json::from_slice(body).ok()?;
+    let method = message.get("method")?.as_str()?;
+    Some(method.chars().take(64).collect())
+}
+
+/// Whether the pipeline can't see the request any more: it was refused, it holds no message, or an
+/// answer, which has no method. Any other may still be on its way through a session.
+fn is_settled(response: &Response, parts: &Parts, body: &[u8]) -> bool {
+    let status = response.status();
+    status.as_u16() >= 400
+        || parts.method != Method::POST
+        || status == StatusCode::ACCEPTED && method_of(body).is_none()
+}
+
+/// Which transport a path belongs to, for the record.
+fn transport(parts: &Parts) -> &'static str {
+    match parts.uri.path() {
+        "/sse" | "/messages" => "sse",
+        _ => "http",
     }
 }
 
@@ -319,6 +413,6 @@ fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
 /// Ends a stream when its caller's key is revoked or runs out.
 fn end_with(principal: &Principal, response: Response) -> Response {
     let principal = principal.clone();
-    let ended = Box::pin(async move { principal.over().await });
+    let ended = Box::pin(async move { principal.over_and_told().await });
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended)))
 }

@@ -6,18 +6,25 @@ use axum::{Json, Router, extract::Request, middleware, routing::get};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
 };
 use rmcp::ServerHandler;
 use serde_json::json;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::Semaphore,
+};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use super::{
+    cors,
     edge::{self, Edge, Remote},
+    operations::Sessions,
     site::Site,
-    streamable,
+    sse, streamable,
+    tls::Tls,
 };
 use crate::{
     config,
@@ -33,32 +40,65 @@ const BODY_TIME_OUT: Duration = Duration::from_secs(20);
 /// How long to wait when the machine has no file descriptor left, before trying again.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
-/// Everything that the server answers to: `/mcp`, and `/healthz` for whoever watches it.
+/// Everything that the server answers to: `/mcp`; `/sse` and `/messages`, where they are switched
+/// on; and `/healthz` for whoever watches it.
 pub fn router<H: ServerHandler>(
     guard: &Guard<H>,
     pipeline: &Pipeline,
     settings: &config::Server,
     shutdown: CancellationToken,
 ) -> Router {
+    router_and_sessions(guard, pipeline, settings, shutdown).0
+}
+
+/// The same, and a way to count the sessions that are open.
+pub fn router_and_sessions<H: ServerHandler>(
+    guard: &Guard<H>,
+    pipeline: &Pipeline,
+    settings: &config::Server,
+    shutdown: CancellationToken,
+) -> (Router, Sessions) {
     let site = Site::new(&settings.allowed_hosts, &settings.allowed_origins);
-    let (mcp, sessions) = streamable::service(guard, settings, &site, shutdown);
+    let (mcp, sessions) = streamable::service(guard, settings, &site, shutdown.clone());
     let edge = Arc::new(Edge {
         authenticator: Arc::clone(&pipeline.authenticator),
         journal: Arc::clone(&pipeline.journal),
-        site,
-        sessions,
+        limits: pipeline.limits.clone(),
+        site: site.clone(),
+        sessions: Arc::clone(&sessions),
         proxies: settings.trusted_proxies.clone(),
         max_body: settings.max_body_bytes,
         body_time_out: BODY_TIME_OUT,
     });
-    Router::new()
-        .route_service("/mcp", mcp)
-        .layer(middleware::from_fn_with_state(edge, edge::pass))
+    let mut paths = Router::new().route_service("/mcp", mcp);
+    if settings.serves_sse() {
+        paths = paths.merge(sse::routes(guard, settings, shutdown));
+    }
+    let mut paths = paths.layer(middleware::from_fn_with_state(edge, edge::pass));
+    if !settings.allowed_origins.is_empty() {
+        paths = paths.layer(middleware::from_fn_with_state(Arc::new(site), cors::pass));
+    }
+    let router = paths
         // Behind no key: it tells nothing but that the server is there.
         .route(
             "/healthz",
             get(|| async { Json(json!({ "status": "ok" })) }),
-        )
+        );
+    (router, Arc::new(move || sessions.count()))
+}
+
+/// Serves without TLS; see [`serve_over`].
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    max_connections: usize,
+    shutdown: CancellationToken,
+    grace: Duration,
+) -> std::io::Result<()> {
+    serve_over(None, listener, router, max_connections, shutdown, grace).await
 }
 
 /// Serves until `shutdown` fires, then lets running calls go on for `grace`.
@@ -67,7 +107,8 @@ pub fn router<H: ServerHandler>(
 ///
 /// # Errors
 /// When the listener fails for good.
-pub async fn serve(
+pub async fn serve_over(
+    tls: Option<Arc<Tls>>,
     listener: TcpListener,
     router: Router,
     max_connections: usize,
@@ -102,14 +143,26 @@ pub async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY couldn't be set");
         }
-        let connection = http.serve_connection(
-            TokioIo::new(stream),
-            service_fn(answer_with(router.clone(), remote)),
+        let (watcher, http, router, tls) = (
+            graceful.watcher(),
+            http.clone(),
+            router.clone(),
+            tls.clone(),
         );
-        let connection = graceful.watch(connection);
         tokio::spawn(async move {
             let _place = place;
-            if let Err(error) = connection.await {
+            let answered = match tls {
+                None => converse(http, stream, router, remote, watcher).await,
+                // Here and not in the loop above: a client that is slow to greet holds up nobody.
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => converse(http, stream, router, remote, watcher).await,
+                    Err(error) => {
+                        tracing::debug!(%error, "a client couldn't be greeted over TLS");
+                        return;
+                    }
+                },
+            };
+            if let Err(error) = answered {
                 tracing::debug!(%error, "a connection broke off");
             }
         });
@@ -120,6 +173,19 @@ pub async fn serve(
         () = tokio::time::sleep(grace) => tracing::warn!("some calls were still running when the time to stop was over"),
     }
     Ok(())
+}
+
+/// Answers one connection until it ends.
+async fn converse(
+    http: hyper::server::conn::http1::Builder,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    router: Router,
+    remote: SocketAddr,
+    watcher: Watcher,
+) -> hyper::Result<()> {
+    let service = service_fn(answer_with(router, remote));
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    watcher.watch(connection).await
 }
 
 fn answer_with(

@@ -3,11 +3,18 @@
 //! nothing else.
 
 // One caller, on standard input and output: how a host launches the server.
+mod lines;
 pub mod stdio;
-// Many callers, over HTTP: connections, then what is common to all paths, then `/mcp`.
+// Many callers, over HTTP: connections, encrypted or not; which web pages may call; what is common
+// to all paths; then `/mcp`, and `/sse` for old hosts.
+mod cors;
 mod credentials;
 mod edge;
 pub mod http;
 mod sessions;
 mod site;
+mod sse;
 mod streamable;
+pub mod tls;
+// For whoever runs it: readiness and numbers.
+pub mod operations;

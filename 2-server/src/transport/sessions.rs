@@ -61,6 +61,11 @@ impl OwnedSessions {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.owners().len()
+    }
+
     /// Whether the caller may see this session. rmcp's own tasks have no caller, and may.
     fn is_visible(&self, id: &SessionId) -> bool {
         CALLER
@@ -80,11 +85,29 @@ impl OwnedSessions {
         }
     }
 
+    /// Whether there is such a session, whoever it belongs to.
+    pub(super) fn is_open(&self, id: &str) -> bool {
+        self.owners().contains_key(id)
+    }
+
     /// Whether the caller may open one more.
     pub(super) fn has_room_for(&self, label: &Arc<str>) -> bool {
-        let owners = self.owners();
+        self.fits(&self.owners(), label)
+    }
+
+    fn fits(&self, owners: &HashMap<SessionId, Arc<str>>, label: &Arc<str>) -> bool {
         owners.len() < self.most
             && owners.values().filter(|owner| *owner == label).count() < self.most_of_one
+    }
+
+    /// Enters a session, if there is still room: others may have come while it was made.
+    fn own(&self, id: &SessionId, label: Arc<str>) -> bool {
+        let mut owners = self.owners();
+        let fits = self.fits(&owners, &label);
+        if fits {
+            owners.insert(id.clone(), label);
+        }
+        fits
     }
 }
 
@@ -101,8 +124,12 @@ impl SessionManager for OwnedSessions {
             return Err(SessionError::TooMany);
         }
         let (id, transport) = self.inner.create_session().await?;
-        self.owners().insert(id.clone(), label);
-        Ok((id, transport))
+        if self.own(&id, label) {
+            Ok((id, transport))
+        } else {
+            self.inner.close_session(&id).await?;
+            Err(SessionError::TooMany)
+        }
     }
 
     async fn initialize_session(

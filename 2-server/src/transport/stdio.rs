@@ -1,14 +1,15 @@
 //! stdio: the host launches the server and speaks to it over standard input and output, one JSON
 //! message a line (2026-07-28, transports, "stdio"). The key comes from the environment.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use rmcp::{ServerHandler, ServiceExt as _, transport::async_rw::AsyncRwTransport};
+use rmcp::{ServerHandler, ServiceExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-use crate::interceptor::{Arrival, Guard, Peer};
+use super::lines::Lines;
+use crate::interceptor::{Guard, Peer, Witness};
 
 /// Serves one caller until the input ends or `shutdown` fires.
 ///
@@ -29,9 +30,10 @@ pub async fn serve<H: ServerHandler>(
         .sign_in(key, Peer::Parent)
         .map_err(|denial| anyhow::anyhow!("MCP_CLIENT_KEY: {}", denial.reason))?;
     tracing::info!(identity = %principal.label(), "serving MCP on standard input and output");
-    let guard = guard.arriving(Arrival::new("stdio", Some(principal)));
-    let transport =
-        AsyncRwTransport::new_server(streams.0, streams.1).with_max_line_length(max_line);
+    let journal = Arc::clone(guard.journal());
+    let label = Arc::clone(principal.label());
+    let lines = Lines::new(streams.0, streams.1, max_line, Arc::clone(&journal), label);
+    let transport = Witness::new(lines, "stdio", principal, None, journal);
     let running = match guard.serve_with_ct(transport, shutdown).await {
         Ok(running) => running,
         // Input that ends before the first message is a host that changed its mind.

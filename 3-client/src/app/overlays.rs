@@ -372,7 +372,7 @@ impl App {
                     if key.code == KeyCode::Enter || (ctrl && key.code == KeyCode::Char('j')) {
                         field.editor.insert("\n");
                     } else if json || !matches!(key.code, KeyCode::Up | KeyCode::Down) {
-                        super::edit(&mut field.editor, key, ctrl, alt);
+                        super::keys::edit(&mut field.editor, key, ctrl, alt);
                     }
                 }
             }

@@ -338,3 +338,19 @@ fn without_a_server_a_message_stays_and_the_reason_is_shown() {
     };
     assert!(trouble.advice.as_ref().unwrap().contains("MCP_CLIENT_KEY"));
 }
+
+#[test]
+fn a_message_sent_while_connecting_goes_out_when_the_server_is_there() {
+    let mut app = App::new(&Config::load(&Given::default(), &|_| None).unwrap());
+    type_text(&mut app, "early");
+    assert!(press(&mut app, KeyCode::Enter).is_empty());
+    assert!(app.chat().entries.is_empty());
+    let catalog = connected().servers[0].catalog.clone();
+    let ready = LinkEvent::Ready(Box::new(catalog), Vec::new());
+    let commands = app.update(Event::Link(0, ready));
+    assert!(
+        matches!(&commands[..], [Command::Start { .. }]),
+        "{commands:?}"
+    );
+    assert!(matches!(&app.chat().entries[0].body, Body::User { text, .. } if text == "early"));
+}

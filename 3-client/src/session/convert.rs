@@ -3,10 +3,9 @@
 use rmcp::model::{CallToolResult, ContentBlock, GetPromptResult, MetaObject};
 use rmcp::service::{ClientInitializeError, ServiceError};
 
-use super::{
-    Failure, Prompt, PromptArgument, PromptText, Resource, Tool, ToolResult, transport_failure,
-};
-use crate::catalog::Hints;
+use super::{PromptText, ToolResult, transport_failure};
+use crate::catalog::{Hints, Prompt, PromptArgument, Resource, Tool};
+use crate::failure::Failure;
 use crate::untrusted::label;
 
 pub(super) fn service_failure(error: &ServiceError) -> Failure {

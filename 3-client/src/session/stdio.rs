@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rmcp::transport::TokioChildProcess;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -31,14 +32,22 @@ const HARMLESS: [&str; 14] = [
 /// Lines of a child's stderr that are kept to explain its end.
 const KEPT_LINES: usize = 20;
 
+/// How long a child's last words are waited for, once it is known to be gone.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// The last lines that a child wrote to stderr.
 pub(super) struct Stderr {
     lines: Arc<Mutex<VecDeque<String>>>,
+    reader: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Stderr {
     /// Adds the child's last words to a failure to start.
-    pub(super) fn explain(&self, failure: Failure) -> Failure {
+    pub(super) async fn explain(&mut self, failure: Failure) -> Failure {
+        // Its stdout may have ended a moment before its last words were read.
+        if let Some(reader) = self.reader.take() {
+            let _ = tokio::time::timeout(LAST_WORDS, reader).await;
+        }
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         match (failure, lines.back()) {
             (Failure::Away(what) | Failure::Protocol(what), Some(last)) => {
@@ -74,7 +83,7 @@ pub(super) fn spawn(
         .spawn()
         .map_err(|e| Failure::Away(format!("can't start {}: {e}", label(program, 80))))?;
     let lines = Arc::new(Mutex::new(VecDeque::new()));
-    if let Some(stderr) = stderr {
+    let reader = stderr.map(|stderr| {
         let kept = lines.clone();
         tokio::spawn(async move {
             let mut reader = BufReader::new(stderr);
@@ -93,7 +102,7 @@ pub(super) fn spawn(
                     }
                 }
             }
-        });
-    }
-    Ok((child, Stderr { lines }))
+        })
+    });
+    Ok((child, Stderr { lines, reader }))
 }

@@ -140,6 +140,18 @@ pub fn state(app: &App, area: Rect, buffer: &mut Buffer, theme: &Theme) {
                 theme.warn,
             ));
         }
+    } else if !chat.queue.is_empty() {
+        let text = format!(" waiting for the connection · {} queued", chat.queue.len());
+        spans.push(Span::styled(text, theme.warn));
+    } else if let Some(left) = chat
+        .retry_at
+        .and_then(|at| at.checked_sub(app.now))
+        .filter(|left| !left.is_zero())
+    {
+        spans.push(Span::styled(
+            format!(" throttled: send again in {}", seconds(left)),
+            theme.warn,
+        ));
     } else if chat.attached.is_empty() {
         spans.push(Span::styled(
             " Enter sends · / commands · @ attach · F2 wire · ? keys",

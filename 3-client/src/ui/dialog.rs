@@ -77,6 +77,7 @@ pub fn approval(app: &App, pending: &Pending, area: Rect, buffer: &mut Buffer, t
                 ("y", "once"),
                 ("a", "always in this chat"),
                 ("n", "no"),
+                ("e", "edit"),
                 ("Esc", "stop"),
             ],
         ))

@@ -381,3 +381,89 @@ async fn guard(State(key): State<Option<&'static str>>, request: Request, next: 
     )
         .into_response()
 }
+
+/// The same script over HTTP+SSE, the transport of 2024-11-05.
+pub async fn start_legacy() -> String {
+    type Sessions =
+        Arc<tokio::sync::Mutex<Vec<tokio::sync::mpsc::Sender<rmcp::model::ClientJsonRpcMessage>>>>;
+
+    async fn open(State(sessions): State<Sessions>) -> Response {
+        use futures_util::{StreamExt as _, sink, stream};
+        use rmcp::ServiceExt as _;
+        use rmcp::model::ServerJsonRpcMessage;
+        let (to_client, outgoing) = tokio::sync::mpsc::channel::<ServerJsonRpcMessage>(64);
+        let (from_client, incoming) = tokio::sync::mpsc::channel(64);
+        let number = {
+            let mut sessions = sessions.lock().await;
+            sessions.push(from_client);
+            sessions.len() - 1
+        };
+        let sink = Box::pin(sink::unfold(to_client, |sender, message| async move {
+            sender.send(message).await.map_err(std::io::Error::other)?;
+            Ok::<_, std::io::Error>(sender)
+        }));
+        let stream = Box::pin(stream::unfold(incoming, |mut receiver| async move {
+            receiver.recv().await.map(|m| (m, receiver))
+        }));
+        tokio::spawn(async move {
+            if let Ok(running) = (Script {
+                seen: Seen::default(),
+            })
+            .serve((sink, stream))
+            .await
+            {
+                let _ = running.waiting().await;
+            }
+        });
+        let first = format!("event: endpoint\ndata: /messages?session={number}\n\n");
+        let events = stream::unfold(outgoing, |mut receiver| async move {
+            let message = receiver.recv().await?;
+            Some((
+                format!(
+                    "event: message\ndata: {}\n\n",
+                    serde_json::to_string(&message).ok()?
+                ),
+                receiver,
+            ))
+        });
+        let body = stream::once(async move { first })
+            .chain(events)
+            .map(Ok::<_, std::convert::Infallible>);
+        (
+            [("content-type", "text/event-stream")],
+            axum::body::Body::from_stream(body),
+        )
+            .into_response()
+    }
+
+    async fn post(State(sessions): State<Sessions>, request: Request) -> StatusCode {
+        let number: usize = request
+            .uri()
+            .query()
+            .and_then(|q| q.strip_prefix("session="))
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(usize::MAX);
+        let Ok(body) = axum::body::to_bytes(request.into_body(), 1 << 20).await else {
+            return StatusCode::BAD_REQUEST;
+        };
+        let Some(sender) = sessions.lock().await.get(number).cloned() else {
+            return StatusCode::NOT_FOUND;
+        };
+        let Ok(message) = serde_json::from_slice(&body) else {
+            return StatusCode::BAD_REQUEST;
+        };
+        match sender.send(message).await {
+            Ok(()) => StatusCode::ACCEPTED,
+            Err(_) => StatusCode::NOT_FOUND,
+        }
+    }
+
+    let app = Router::new()
+        .route("/sse", axum::routing::get(open))
+        .route("/messages", axum::routing::post(post))
+        .with_state(Sessions::default());
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/sse", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}

@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     io::{self, Write as _},
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -19,8 +19,10 @@ use super::{
     super::{
         call::Facts,
         denial::{Denial, DenialKind},
+        scope::Scope,
     },
     file::AuditFile,
+    recent::Recent,
     record::{self, EdgeRefusal, Outcome},
 };
 
@@ -56,6 +58,23 @@ pub struct FileSettings {
     pub keep: u32,
 }
 
+/// A place for records besides standard error: a file, or whatever an operator collects them with.
+pub trait Sink: Send {
+    /// Writes records, one a line; each is a JSON object that still lacks its closing brace, so
+    /// that a sink can add to it. After an error the same records come again: none of them may have
+    /// been kept.
+    ///
+    /// # Errors
+    /// When they can't be kept. A strict journal refuses calls until they can.
+    fn write(&mut self, records: &str) -> io::Result<()>;
+}
+
+impl Sink for AuditFile {
+    fn write(&mut self, records: &str) -> io::Result<()> {
+        AuditFile::write(self, records)
+    }
+}
+
 /// Why a journal can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -73,6 +92,15 @@ pub enum JournalError {
     InUse(PathBuf),
 }
 
+/// Hears of every request that ends, for instance to count it. It is told in the caller's time, so
+/// it must be quick.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// A request passed through the pipeline.
+    fn ended(&self, facts: &Facts, outcome: Outcome, took: Duration);
+    /// A transport refused one before that.
+    fn refused(&self, refusal: &EdgeRefusal<'_>);
+}
+
 /// Keeps the records.
 #[derive(Debug)]
 pub struct Journal {
@@ -85,6 +113,11 @@ struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     settings: JournalSettings,
+    is_off: bool,
+    // Unset where nobody may read records back.
+    recent: OnceLock<Recent>,
+    // Unset where nobody counts.
+    observer: OnceLock<Arc<dyn Observer>>,
 }
 
 #[derive(Debug, Default)]
@@ -104,15 +137,33 @@ impl Journal {
     /// [`JournalError`] when the file can't be used. A server must not start then.
     pub fn open(settings: JournalSettings) -> Result<Self, JournalError> {
         let file = settings.file.as_ref().map(AuditFile::open).transpose()?;
+        Self::start(
+            settings,
+            file.map(|file| -> Box<dyn Sink> { Box::new(file) }),
+        )
+    }
+
+    /// The same with a place of the caller's own for the records, instead of a file.
+    ///
+    /// # Errors
+    /// [`JournalError`] when there is no thread to write from.
+    pub fn open_with(settings: JournalSettings, sink: Box<dyn Sink>) -> Result<Self, JournalError> {
+        Self::start(settings, Some(sink))
+    }
+
+    fn start(settings: JournalSettings, sink: Option<Box<dyn Sink>>) -> Result<Self, JournalError> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             wake: Condvar::new(),
+            is_off: sink.is_none() && !settings.stderr,
             settings,
+            recent: OnceLock::new(),
+            observer: OnceLock::new(),
         });
         let writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.write_out(file))
+            .spawn(move || writer.write_out(sink))
             .map_err(|source| JournalError::Open {
                 path: PathBuf::from("(thread)"),
                 source,
@@ -121,6 +172,47 @@ impl Journal {
             shared,
             writer: Mutex::new(Some(writer)),
         })
+    }
+
+    /// From now on, keeps the last records of every caller who holds this scope, for that caller to
+    /// read. The first scope stays.
+    pub fn keep_recent(&self, scope: Scope) {
+        let _ = self.shared.recent.set(Recent::new(scope));
+    }
+
+    /// From now on, tells this observer of every request that ends. The first observer stays.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.shared.observer.set(observer);
+    }
+
+    /// The last records of a caller, oldest first, each a JSON object.
+    pub fn recent(&self, caller: &str) -> Vec<String> {
+        let recent = self.shared.recent.get();
+        recent.map_or_else(Vec::new, |recent| recent.of(caller))
+    }
+
+    /// Waits until a caller has a record that it hasn't seen: `seen` is what the last wait gave, 0
+    /// at first. For ever, where none are kept.
+    pub async fn news(&self, caller: &str, seen: u64) -> u64 {
+        let Some(recent) = self.shared.recent.get() else {
+            return std::future::pending().await;
+        };
+        let mut woken = recent.listen();
+        loop {
+            let news = recent.news_of(caller);
+            if news != seen {
+                return news;
+            }
+            if woken.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// What `seen` is now, for a first wait that should wake for later records only.
+    pub fn seen(&self, caller: &str) -> u64 {
+        let recent = self.shared.recent.get();
+        recent.map_or(0, |recent| recent.news_of(caller))
     }
 
     /// Whether a call may go on: a strict journal wants room for its record.
@@ -140,6 +232,12 @@ impl Journal {
         Err(denial)
     }
 
+    /// Bytes of the record that wait to be written, and floods that are being counted.
+    pub(in super::super) fn waiting(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        (state.waiting.len(), state.floods.len())
+    }
+
     /// Whether records reach their sinks, for a readiness check.
     pub fn is_healthy(&self) -> bool {
         let state = self.shared.lock();
@@ -154,16 +252,37 @@ impl Journal {
                 .map_or("none", |principal| principal.label())
                 .to_owned()
         };
-        self.shared
-            .append(outcome, identity, || record::render(facts, outcome, denial));
+        if let Some(observer) = self.shared.observer.get() {
+            observer.ended(facts, outcome, facts.started.elapsed());
+        }
+        // A strict journal has let the call go on, so it owes it a record. There are only as many
+        // of those as calls run at once, so the buffer still has a bound.
+        let is_owed = self.shared.settings.strict
+            && denial.is_none_or(|denial| denial.kind != DenialKind::Unavailable);
+        let recent = self.shared.recent.get().filter(|it| it.wants(facts));
+        self.shared.append(
+            outcome,
+            is_owed,
+            identity,
+            || record::render(facts, outcome, denial),
+            recent.map(|recent| |line: &str| recent.keep(facts, line)),
+        );
     }
 
     /// Writes the line of a request that a transport's edge refused.
     pub fn refused_at_the_edge(&self, refusal: &EdgeRefusal<'_>) {
+        if let Some(observer) = self.shared.observer.get() {
+            observer.refused(refusal);
+        }
         self.shared.append(
             refusal.outcome,
+            false,
             || refusal.identity.to_owned(),
             || record::render_edge(refusal),
+            self.shared
+                .recent
+                .get()
+                .map(|recent| |line: &str| recent.keep_if_known(refusal.identity, line)),
         );
     }
 
@@ -197,10 +316,13 @@ impl Shared {
     fn append(
         &self,
         outcome: Outcome,
+        is_owed: bool,
         identity: impl Fn() -> String,
         render: impl FnOnce() -> String,
+        keep: Option<impl FnOnce(&str)>,
     ) {
-        if self.settings.file.is_none() && !self.settings.stderr {
+        let written = !self.is_off;
+        if !written && keep.is_none() {
             return;
         }
         if outcome.is_refusal() {
@@ -218,9 +340,15 @@ impl Shared {
         }
         // Rendered outside the lock: calls wait for each other only while a line is copied.
         let line = render();
+        if let Some(keep) = keep {
+            keep(&line);
+        }
+        if !written {
+            return;
+        }
         let mut state = self.lock();
         let was_idle = state.waiting.is_empty();
-        state.push(&line);
+        state.push(&line, is_owed);
         drop(state);
         if was_idle {
             self.wake.notify_all();
@@ -228,12 +356,12 @@ impl Shared {
     }
 
     /// The thread's whole life.
-    fn write_out(&self, mut file: Option<AuditFile>) {
+    fn write_out(&self, mut sink: Option<Box<dyn Sink>>) {
         let mut batch = String::new();
         let mut second = Instant::now();
         loop {
             let closing = self.gather(&mut batch, &mut second);
-            let written = self.write(&batch, file.as_mut());
+            let written = self.write(&batch, sink.as_deref_mut());
             let failed = written.is_err();
             if let Err(error) = written {
                 self.complain(&error);
@@ -243,7 +371,7 @@ impl Shared {
             let mut state = self.lock();
             state.failing = failed;
             // At the end a sink that fails gets no second chance, or the server could never stop.
-            if closing && (failed || state.waiting.is_empty()) {
+            if closing && (failed || state.waiting.is_empty() && state.lost == 0) {
                 return;
             }
         }
@@ -273,9 +401,12 @@ impl Shared {
         state.closing
     }
 
-    fn write(&self, batch: &str, file: Option<&mut AuditFile>) -> io::Result<()> {
-        if let Some(file) = file {
-            file.write(batch)?;
+    fn write(&self, batch: &str, sink: Option<&mut (dyn Sink + 'static)>) -> io::Result<()> {
+        let is_only = sink.is_none();
+        if let Some(sink) = sink
+            && !batch.is_empty()
+        {
+            sink.write(batch)?;
         }
         if self.settings.stderr && !batch.is_empty() {
             let mut whole = String::with_capacity(batch.len() + batch.len() / 64);
@@ -283,8 +414,12 @@ impl Shared {
                 whole.push_str(line);
                 whole.push_str("}\n");
             }
-            // A closed standard error is no reason to stop anything: nobody is there to read it.
-            let _ = io::stderr().lock().write_all(whole.as_bytes());
+            let written = io::stderr().lock().write_all(whole.as_bytes());
+            // A closed standard error is no reason to stop anything while the record is kept
+            // elsewhere. Where it is kept nowhere else, nobody keeps it any more.
+            if is_only && self.settings.strict {
+                written?;
+            }
         }
         Ok(())
     }
@@ -296,14 +431,14 @@ impl Shared {
             } else {
                 "calls go on"
             };
-            tracing::error!(%error, "THE AUDIT FILE CAN'T BE WRITTEN; {rule}");
+            tracing::error!(%error, "THE AUDIT RECORD CAN'T BE WRITTEN; {rule}");
         }
     }
 }
 
 impl State {
-    fn push(&mut self, line: &str) {
-        if self.waiting.len() >= BUFFER {
+    fn push(&mut self, line: &str, is_owed: bool) {
+        if self.waiting.len() >= BUFFER && !is_owed {
             self.lost += 1;
             return;
         }
@@ -314,7 +449,10 @@ impl State {
     fn count_floods(&mut self) {
         for ((identity, outcome), seen) in std::mem::take(&mut self.floods) {
             if seen > FLOOD {
-                self.push(&record::render_flood(&identity, outcome, seen - FLOOD));
+                self.push(
+                    &record::render_flood(&identity, outcome, seen - FLOOD),
+                    false,
+                );
             }
         }
     }
@@ -322,7 +460,7 @@ impl State {
     fn note_losses(&mut self) {
         if self.lost > 0 && self.waiting.len() < BUFFER {
             let lost = std::mem::take(&mut self.lost);
-            self.push(&record::render_lost(lost));
+            self.push(&record::render_lost(lost), false);
         }
     }
 }

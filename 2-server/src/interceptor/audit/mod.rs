@@ -2,11 +2,13 @@
 //! the refused, the failed, the timed out and the cancelled.
 //!
 //! Audit is the outermost layer, because a refusal by any layer inside it must be written too.
-//! Read on: `record.rs` renders a line, `journal.rs` keeps it, `chain.rs` makes it tamper-evident.
+//! Read on: `record.rs` renders a line, `journal.rs` keeps it, `chain.rs` makes it tamper-evident,
+//! `recent.rs` remembers the last ones for the caller they tell of.
 
 mod chain;
 mod file;
 mod journal;
+mod recent;
 mod record;
 
 use std::{
@@ -20,7 +22,8 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 pub use chain::{Fault, Verdict, verify};
-pub use journal::{FileSettings, Journal, JournalError, JournalSettings};
+pub use journal::{FileSettings, Journal, JournalError, JournalSettings, Observer, Sink};
+pub(crate) use record::id_in_record;
 pub use record::{EdgeRefusal, Outcome};
 
 use super::call::{Call, Facts, Failure, Operation};

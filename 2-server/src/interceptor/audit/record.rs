@@ -77,7 +77,7 @@ impl Outcome {
     }
 }
 
-/// A request that a transport's edge refused before the pipeline could see it.
+/// A request that ended before the pipeline could see it.
 #[derive(Debug, Clone, Copy)]
 pub struct EdgeRefusal<'a> {
     /// Who, as far as it is known.
@@ -86,7 +86,7 @@ pub struct EdgeRefusal<'a> {
     pub transport: &'static str,
     /// What was asked, as far as it is known, such as `POST /mcp`.
     pub method: &'a str,
-    /// Why it was refused.
+    /// Why it was refused; empty where it wasn't.
     pub reason: &'a str,
     /// What it counts as.
     pub outcome: Outcome,
@@ -100,6 +100,9 @@ impl EdgeRefusal<'_> {
         address.map_or_else(|| "stdio".to_owned(), |address| format!("ip:{address}"))
     }
 }
+
+/// How many scopes a record names. A call that needs more is refused.
+const MAX_SCOPES: usize = 32;
 
 /// Renders the record of a call, without a line end.
 pub(super) fn render(facts: &Facts, outcome: Outcome, denial: Option<&Denial>) -> String {
@@ -128,11 +131,15 @@ pub(super) fn render(facts: &Facts, outcome: Outcome, denial: Option<&Denial>) -
     }
     line.text("outcome", outcome.as_str());
     if let Some(denial) = denial {
-        line.text("denial", &denial.reason);
+        line.text("denial", super::super::call::cut(&denial.reason, 512));
     }
     line.list(
         "scopes",
-        facts.requires().iter().map(|scope| scope.as_str()),
+        facts
+            .requires()
+            .iter()
+            .take(MAX_SCOPES)
+            .map(|scope| scope.as_str()),
     );
     line.list("arguments", facts.argument_names.iter().map(AsRef::as_ref));
     line.millis("duration_ms", facts.started.elapsed());
@@ -149,7 +156,9 @@ pub(super) fn render_edge(refusal: &EdgeRefusal<'_>) -> String {
     line.text("transport", refusal.transport);
     line.text("method", refusal.method);
     line.text("outcome", refusal.outcome.as_str());
-    line.text("denial", refusal.reason);
+    if !refusal.reason.is_empty() {
+        line.text("denial", refusal.reason);
+    }
     line.millis("duration_ms", refusal.took);
     line.0
 }
@@ -209,7 +218,7 @@ impl Line {
 
     fn number_id(&mut self, name: &str, value: u64) {
         self.name(name);
-        let _ = write!(self.0, r#""{}-{value}""#, boot());
+        let _ = write!(self.0, r#""{}""#, id_in_record(value));
     }
 
     fn millis(&mut self, name: &str, value: Duration) {
@@ -233,8 +242,13 @@ impl Line {
     }
 }
 
+/// A call's id, unique across starts.
+pub(crate) fn id_in_record(number: u64) -> String {
+    format!("{}-{number}", boot())
+}
+
 /// Tells the calls of this process from those of the one before.
-pub(crate) fn boot() -> &'static str {
+fn boot() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
     BOOT.get_or_init(|| {
         let mut bytes = [0; 4];

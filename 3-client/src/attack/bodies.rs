@@ -1,0 +1,236 @@
+//! Bodies that cost more than they should: too long, too deep, too many headers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream;
+use serde_json::json;
+
+use super::{About, Attack, Finding, Target, Verdict, must_be_refused};
+
+/// The most that is ever sent in one request.
+const GIANT: usize = 32 << 20;
+/// What may be on its way in the system's buffers when a server stops reading.
+const CHUNK: usize = 64 << 10;
+const DEPTH: usize = 100_000;
+
+/// The family.
+pub(super) const ALL: &[&dyn Attack] = &[&Oversized, &Endless, &Deep, &Headers, &Echo];
+
+/// A body that is made as it is read, and a count of how much was taken.
+fn giant() -> (
+    impl futures_util::Stream<Item = Result<Bytes, std::io::Error>>,
+    Arc<AtomicUsize>,
+) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    let head =
+        Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"x":""#);
+    let filler = Bytes::from(vec![b'a'; CHUNK]);
+    let chunks = std::iter::once(head).chain(std::iter::repeat_n(filler, GIANT / CHUNK));
+    let body = stream::iter(chunks.map(move |chunk| {
+        count.fetch_add(chunk.len(), Ordering::Relaxed);
+        Ok(chunk)
+    }));
+    (body, taken)
+}
+
+async fn send_giant(target: &Target, declared: bool) -> Finding {
+    let (body, taken) = giant();
+    let prepared = target.prepare(&target.owner, "ping", json!({})).await;
+    let mut request = prepared
+        .saying(reqwest::Body::wrap_stream(body))
+        .wait(Duration::from_secs(20));
+    if declared {
+        let length =
+            GIANT + br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"x":""#.len();
+        request = request.set("content-length", &length.to_string());
+    }
+    let answer = request.send().await;
+    let taken = taken.load(Ordering::Relaxed);
+    let all = taken >= GIANT;
+    let mib = taken >> 20;
+    Ok(if answer.status == 413 || answer.code() == Some(413) {
+        Verdict::Held(format!(
+            "refused after {mib} of {} MiB were on their way: {}",
+            GIANT >> 20,
+            answer.brief()
+        ))
+    } else if all {
+        Verdict::Broken(format!(
+            "all {} MiB were read: {}",
+            GIANT >> 20,
+            answer.brief()
+        ))
+    } else {
+        Verdict::Held(format!(
+            "cut off after {mib} of {} MiB: {}",
+            GIANT >> 20,
+            answer.brief()
+        ))
+    })
+}
+
+struct Oversized;
+
+impl Attack for Oversized {
+    fn about(&self) -> &About {
+        &About {
+            id: "oversized-body",
+            family: "bodies",
+            title: "A giant body",
+            tried: "One message of 32 MiB, with its length said beforehand.",
+            elsewhere: "The whole body is read into memory before anything looks at it; a few callers fill the machine.",
+            advisory: "CWE-770, CWE-400",
+            remedy: "cap the body, and refuse by Content-Length before reading",
+        }
+    }
+
+    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
+        Box::pin(send_giant(target, true))
+    }
+}
+
+struct Endless;
+
+impl Attack for Endless {
+    fn about(&self) -> &About {
+        &About {
+            id: "endless-body",
+            family: "bodies",
+            title: "A body without a length",
+            tried: "One message of 32 MiB in chunks, with no length said.",
+            elsewhere: "The cap looks at Content-Length, and a chunked body has none.",
+            advisory: "CWE-770",
+            remedy: "count what is read, not what is announced",
+        }
+    }
+
+    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
+        Box::pin(send_giant(target, false))
+    }
+}
+
+struct Deep;
+
+impl Attack for Deep {
+    fn about(&self) -> &About {
+        &About {
+            id: "deep-body",
+            family: "bodies",
+            title: "A body of a hundred thousand brackets",
+            tried: "A small message whose arguments are nested 100,000 deep, then a good one.",
+            elsewhere: "A parser that calls itself for each bracket runs out of stack and takes the process along.",
+            advisory: "CWE-674",
+            remedy: "parse with a limit on depth",
+        }
+    }
+
+    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
+        Box::pin(async move {
+            let prepared = target.prepare(&target.owner, "tools/list", json!({})).await;
+            let nest = format!("{}{}", "[".repeat(DEPTH), "]".repeat(DEPTH));
+            let body = prepared
+                .message
+                .to_string()
+                .replacen("\"params\":{", &format!("\"params\":{{\"deep\":{nest},"), 1)
+                .replace(",}", "}");
+            let answer = prepared.saying(body).send().await;
+            let after = target.ask(&target.owner, "tools/list", json!({})).await;
+            Ok(if after.result().is_none() {
+                Verdict::Broken(format!(
+                    "afterwards the server doesn't serve: {}",
+                    after.brief()
+                ))
+            } else {
+                must_be_refused(&answer)
+            })
+        })
+    }
+}
+
+struct Headers;
+
+impl Attack for Headers {
+    fn about(&self) -> &About {
+        &About {
+            id: "giant-header",
+            family: "bodies",
+            title: "A giant header",
+            tried: "A good request with 1 MiB of headers.",
+            elsewhere: "Headers are kept for the whole request, and some servers bound only the body.",
+            advisory: "CVE-2018-12121 (Node.js), CWE-770",
+            remedy: "cap the headers and answer 431",
+        }
+    }
+
+    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
+        Box::pin(async move {
+            let mut request = target
+                .prepare(&target.owner, "tools/list", json!({}))
+                .await
+                .request;
+            let filler = "a".repeat(64 << 10);
+            for _ in 0..16 {
+                request = request.add("x-filler", &filler);
+            }
+            let answer = request.send().await;
+            if answer.status == 0 {
+                // Cut off in the middle: held, if the server still serves.
+                let after = target.ask(&target.owner, "tools/list", json!({})).await;
+                return Ok(if after.result().is_some() {
+                    Verdict::Held(format!("cut off: {}", answer.brief()))
+                } else {
+                    Verdict::Unclear(after.brief())
+                });
+            }
+            Ok(must_be_refused(&answer))
+        })
+    }
+}
+
+struct Echo;
+
+const LONG_NAME: usize = 24 << 10;
+
+impl Attack for Echo {
+    fn about(&self) -> &About {
+        &About {
+            id: "amplified-error",
+            family: "bodies",
+            title: "An error that repeats what it was sent",
+            tried: "A call of a tool whose name has 24 KiB.",
+            elsewhere: "The unknown name is put into the error, the log line and the record, so each byte sent is written several times.",
+            advisory: "CWE-405, CWE-779",
+            remedy: "cut what a caller sent before it is written or given back",
+        }
+    }
+
+    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
+        Box::pin(async move {
+            // Below what servers allow for headers, because the name stands in one too.
+            let name = "a".repeat(LONG_NAME);
+            let answer = target
+                .ask(
+                    &target.owner,
+                    "tools/call",
+                    json!({ "name": name, "arguments": {} }),
+                )
+                .await;
+            let given_back = answer.text.len();
+            Ok(if given_back >= LONG_NAME {
+                Verdict::Broken(format!(
+                    "{} KiB of it came back in the error",
+                    given_back >> 10
+                ))
+            } else if answer.status == 0 {
+                Verdict::Unclear(answer.brief())
+            } else {
+                Verdict::Held(format!("{given_back} bytes came back: {}", answer.brief()))
+            })
+        })
+    }
+}

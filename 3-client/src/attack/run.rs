@@ -1,0 +1,208 @@
+//! The run: every chosen row, one after the other, each within its time.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use super::report::{Outcome, Report};
+use super::sarif::sarif;
+use super::target::{Era, Given, Target};
+use super::trail::{self, Trail};
+use super::{Args, Attack, Verdict, catalogue};
+use crate::headless::{AWAY, FAILED, USAGE, complain};
+use crate::page::{self, Page};
+use crate::secret::Secret;
+
+/// How long a row may take, besides watching slow connections.
+const ROW: Duration = Duration::from_secs(90);
+/// How long a run may take, besides watching slow connections.
+const RUN: Duration = Duration::from_secs(480);
+
+const SECOND_TRY: Duration = Duration::from_secs(2);
+
+/// Which rows run.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    only: Vec<String>,
+    skip: Vec<String>,
+}
+
+impl Choice {
+    /// Rows or families, by name.
+    ///
+    /// # Errors
+    /// When there is none of a name: a misspelt row must not pass by not running.
+    pub fn new(only: &[String], skip: &[String]) -> Result<Self, String> {
+        let all = catalogue();
+        let known: Vec<&str> = all
+            .iter()
+            .flat_map(|attack| [attack.about().id, attack.about().family])
+            .collect();
+        for name in only.iter().chain(skip) {
+            if !known.contains(&name.as_str()) {
+                let near = known.iter().max_by(|a, b| {
+                    strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
+                });
+                let near = near.copied().unwrap_or_default();
+                return Err(format!(
+                    "there is no row or family {name:?}; did you mean {near}? `mcp-client attack --list` shows all"
+                ));
+            }
+        }
+        Ok(Self {
+            only: only.to_vec(),
+            skip: skip.to_vec(),
+        })
+    }
+
+    fn takes(&self, attack: &dyn Attack) -> bool {
+        let about = attack.about();
+        let named = |names: &[String]| {
+            names
+                .iter()
+                .any(|name| name == about.id || name == about.family)
+        };
+        (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
+    }
+}
+
+/// Runs what was typed.
+pub async fn main(args: &Args) -> ExitCode {
+    let page = Page::of_stdout();
+    if args.list {
+        for attack in catalogue() {
+            let about = attack.about();
+            page::print(&page.paragraph(
+                &format!("{:<24}", about.id),
+                &format!("{}. {}", about.title, about.tried),
+            ));
+        }
+        return ExitCode::SUCCESS;
+    }
+    let (given, choice) = match args.prepare(&|name| std::env::var(name).ok()) {
+        Ok(ready) => ready,
+        Err(error) => return complain(&error, USAGE),
+    };
+    let for_people = !args.json && !args.sarif;
+    let brief = args.brief;
+    let mut family = "";
+    let report = run(given, &choice, &mut |server, outcome| {
+        if !for_people {
+            return;
+        }
+        if family.is_empty() {
+            page::print(&format!("Attacking {server}\n"));
+        }
+        if family != outcome.about.family {
+            family = outcome.about.family;
+            page::print(&format!(
+                "\n{}\n",
+                page.ink(page::Ink::Cyan, &format!("── {family} ──"))
+            ));
+        }
+        page::print(&outcome.to_text(page, brief));
+    })
+    .await;
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => return complain(&error, AWAY),
+    };
+    if args.json {
+        page::print(&format!("{:#}\n", report.to_json()));
+    } else if args.sarif {
+        page::print(&format!("{:#}\n", sarif(&report)));
+    } else {
+        page::print(&report.summary(page));
+    }
+    ExitCode::from(if report.passes() { 0 } else { FAILED })
+}
+
+/// Attacks a server; `tell` hears of each row as it is done.
+///
+/// # Errors
+/// When there is no MCP server, or the key isn't good.
+pub async fn run(
+    given: Given,
+    choice: &Choice,
+    tell: &mut dyn FnMut(&str, &Outcome),
+) -> Result<Report, String> {
+    let url = given.wire.url.to_string();
+    let secrets: Vec<Secret> = [&given.key, &given.second]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    let mut target = Target::discover(given)
+        .await
+        .map_err(|answer| format!("{url} gives no MCP answer: {}", answer.brief()))?;
+    if !target.trail.is_there() && trail::is_offered(&target) {
+        target.trail = Trail::Resource(std::sync::Mutex::default());
+        trail::news(&target).await;
+    }
+    let lifecycle = match target.era {
+        Era::Stateless => "2026-07-28, stateless",
+        Era::Sessions => "sessions",
+    };
+    let server = format!("{url} ({}, {lifecycle})", target.name);
+    let mut report = Report {
+        url,
+        server: target.name.clone(),
+        lifecycle,
+        outcomes: Vec::new(),
+    };
+    let end = Instant::now() + RUN + target.patience * 2;
+    for attack in catalogue() {
+        if !choice.takes(attack) {
+            continue;
+        }
+        let since = Instant::now();
+        let mut verdict = attempt(attack, &target, end).await;
+        // What was throttled, or met a server that was busy with the row before, gets one more try.
+        if matches!(verdict, Verdict::Unclear(_)) {
+            tokio::time::sleep(SECOND_TRY).await;
+            verdict = attempt(attack, &target, end).await;
+        }
+        let tried = !matches!(verdict, Verdict::NotApplicable(_));
+        let lines = if tried {
+            trail::news(&target).await
+        } else {
+            Vec::new()
+        };
+        let record = trail::telling(&lines).map(|line| redact(line, &secrets));
+        let outcome = Outcome {
+            about: *attack.about(),
+            verdict: redacted(verdict, &secrets),
+            record,
+            took_ms: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        tell(&server, &outcome);
+        report.outcomes.push(outcome);
+    }
+    Ok(report)
+}
+
+async fn attempt(attack: &dyn Attack, target: &Target, end: Instant) -> Verdict {
+    if Instant::now() >= end {
+        return Verdict::Unclear("the time for the whole run was used up".into());
+    }
+    match tokio::time::timeout(ROW + target.patience, attack.run(target)).await {
+        Ok(Ok(verdict) | Err(verdict)) => verdict,
+        Err(_elapsed) => Verdict::Unclear("it took too long and was stopped".into()),
+    }
+}
+
+/// A report is passed around, so no key may be in it: also not one that a broken server gave back.
+fn redact(text: &str, secrets: &[Secret]) -> String {
+    let text = secrets.iter().fold(text.to_owned(), |text, secret| {
+        text.replace(secret.expose(), "[key]")
+    });
+    crate::untrusted::label(&text, 600)
+}
+
+fn redacted(verdict: Verdict, secrets: &[Secret]) -> Verdict {
+    match verdict {
+        Verdict::Held(text) => Verdict::Held(redact(&text, secrets)),
+        Verdict::Broken(text) => Verdict::Broken(redact(&text, secrets)),
+        Verdict::NotApplicable(text) => Verdict::NotApplicable(redact(&text, secrets)),
+        Verdict::Unclear(text) => Verdict::Unclear(redact(&text, secrets)),
+    }
+}

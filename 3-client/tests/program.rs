@@ -1,0 +1,260 @@
+//! The program itself, without a screen: output, exit codes, and the line-by-line chat.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic in a test is its report"
+)]
+
+mod support;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use support::Server;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+async fn run(url: &str, key: Option<&str>, args: &[&str], input: &str) -> Ran {
+    let state = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-client"));
+    command
+        .args(args)
+        .env_clear()
+        .env("MCP_SERVER_URL", url)
+        .env("XDG_STATE_HOME", state.path());
+    if let Some(key) = key {
+        command.env("MCP_CLIENT_KEY", key);
+    }
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = tokio::time::timeout(Duration::from_secs(30), child.wait_with_output())
+        .await
+        .expect("it ends")
+        .unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn each_way_to_fail_has_an_exit_code_of_its_own() {
+    let server = Server::start(None).await;
+    for (args, code) in [
+        (&["call", "echo", r#"{"message": "hi"}"#][..], 0),
+        (&["call", "echo", "{}"], 1),
+        (&["call", "echo", "not json"], 2),
+        (&["call", "weather-get", r#"{"city": "Oslo"}"#], 3),
+        (&["ask", "forbidden"], 5),
+        (&["ask", "throttle"], 6),
+    ] {
+        let ran = run(&server.url, None, args, "").await;
+        assert_eq!(ran.code, code, "{args:?}: {}{}", ran.out, ran.err);
+    }
+    assert_eq!(
+        run("http://127.0.0.1:1/mcp", None, &["tools"], "")
+            .await
+            .code,
+        7
+    );
+    let locked = Server::start(Some("right")).await;
+    let refused = run(&locked.url, Some("wr0ng-key"), &["tools"], "").await;
+    assert_eq!(refused.code, 4);
+    assert!(
+        refused.err.contains("MCP_CLIENT_KEY") && !refused.err.contains("wr0ng-key"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(
+        run(&locked.url, Some("right"), &["tools"], "").await.code,
+        0
+    );
+}
+
+#[tokio::test]
+async fn an_answer_is_printed_byte_for_byte_into_a_pipe_and_a_question_may_come_from_one() {
+    let server = Server::start(None).await;
+    let ran = run(&server.url, None, &["ask"], "hostile").await;
+    assert_eq!(
+        ran.out,
+        "a\u{1b}[31mred\u{1b}]0;title\u{7} \u{202e}txet \u{9b}2J\n"
+    );
+}
+
+#[tokio::test]
+async fn asking_without_a_person_calls_only_what_was_allowed() {
+    let server = Server::start(None).await;
+    let refused = run(&server.url, None, &["ask", "echo", "hi"], "").await;
+    assert!(
+        refused.out.contains("refused") && refused.err.contains("--approve read-only"),
+        "{}{}",
+        refused.out,
+        refused.err
+    );
+    let called = run(
+        &server.url,
+        None,
+        &["ask", "--approve", "read-only", "echo", "hi"],
+        "",
+    )
+    .await;
+    assert_eq!(called.out, "The tool said: hi\n");
+}
+
+#[tokio::test]
+async fn json_events_are_one_per_line_and_end_with_done() {
+    let server = Server::start(None).await;
+    let ran = run(&server.url, None, &["ask", "--json", "hello"], "").await;
+    let events: Vec<serde_json::Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events.first().unwrap()["event"], "asking");
+    assert_eq!(events.last().unwrap()["event"], "done");
+    let text: String = events
+        .iter()
+        .filter(|e| e["event"] == "content")
+        .map(|e| e["text"].as_str().unwrap())
+        .collect();
+    let answer = events.iter().find(|e| e["event"] == "answer").unwrap();
+    assert_eq!(answer["reply"]["message"]["content"], text);
+}
+
+#[tokio::test]
+async fn resources_prompts_and_the_wire_can_be_looked_at() {
+    let server = Server::start(None).await;
+    assert!(
+        run(&server.url, None, &["resources"], "")
+            .await
+            .out
+            .contains("config://server")
+    );
+    assert_eq!(
+        run(&server.url, None, &["read", "config://server"], "")
+            .await
+            .out,
+        "{\"transport\": \"http\"}\n"
+    );
+    assert!(
+        run(&server.url, None, &["prompts"], "")
+            .await
+            .out
+            .contains("explain-concept")
+    );
+    assert_eq!(
+        run(
+            &server.url,
+            None,
+            &["prompts", "explain-concept", "concept=scopes"],
+            ""
+        )
+        .await
+        .out,
+        "user: Explain scopes in plain words.\n"
+    );
+    let trace = run(
+        &server.url,
+        None,
+        &["trace", "echo", r#"{"message": "hi"}"#],
+        "",
+    )
+    .await
+    .out;
+    for part in [
+        "server/discover",
+        "→ tools/call",
+        "← HTTP 200 tools/call",
+        "§ server/tools · calling tools",
+    ] {
+        assert!(trace.contains(part), "{part} is missing:\n{trace}");
+    }
+    for line in run(&server.url, None, &["trace", "--json"], "")
+        .await
+        .out
+        .lines()
+    {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn completions_and_the_manual_need_no_server() {
+    assert!(
+        run("http://127.0.0.1:1/mcp", None, &["completions", "bash"], "")
+            .await
+            .out
+            .contains("mcp-client")
+    );
+    assert!(
+        run("http://127.0.0.1:1/mcp", None, &["man"], "")
+            .await
+            .out
+            .contains(".TH mcp-client")
+    );
+}
+
+#[tokio::test]
+async fn the_line_by_line_chat_asks_before_it_calls_and_draws_nothing() {
+    let server = Server::start(None).await;
+    let ran = run(
+        &server.url,
+        None,
+        &["--plain"],
+        "echo good morning\nperhaps\ny\nhello\n",
+    )
+    .await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let said: Vec<usize> = [
+        "Connected to local",
+        "The model asks to call local/echo",
+        "Answer y, a or n",
+        "The tool said: good morning",
+        "You said: hello",
+    ]
+    .iter()
+    .map(|part| {
+        ran.out
+            .find(part)
+            .unwrap_or_else(|| panic!("{part:?} is missing:\n{}", ran.out))
+    })
+    .collect();
+    assert!(said.is_sorted(), "{}", ran.out);
+    assert!(!ran.out.contains('\u{1b}'), "no escape sequence at all");
+}
+
+#[tokio::test]
+async fn a_misspelt_setting_stops_the_start_with_its_place() {
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    std::fs::write(file.path(), "[chat]\nmodle = \"x\"\n").unwrap();
+    let ran = run(
+        "http://127.0.0.1:1/mcp",
+        None,
+        &["--config", file.path().to_str().unwrap(), "tools"],
+        "",
+    )
+    .await;
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.err.contains("modle") && ran.err.contains("line 2"),
+        "{}",
+        ran.err
+    );
+}

@@ -1,0 +1,287 @@
+//! What the pages say is true: their paths exist, their commands too, their messages are answered
+//! as they tell, and the settings that they show are the settings that there are.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mcp_server::{
+    config::Config,
+    interceptor::{KeyStore, keys::KeysFile},
+};
+use serde_json::Value;
+
+use crate::support::Server;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// Every page of the learning path that is there.
+fn pages() -> Vec<(PathBuf, String)> {
+    let names = [
+        "README.md",
+        "SECURITY.md",
+        "1-llm/README.md",
+        "2-server/README.md",
+        "3-client/README.md",
+        "tests/README.md",
+    ];
+    let pages: Vec<_> = names
+        .iter()
+        .map(|name| root().join(name))
+        .filter(|path| path.exists())
+        .collect();
+    assert!(!pages.is_empty());
+    pages
+        .into_iter()
+        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+/// The fenced blocks of a page with this language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(opened) = line.strip_prefix("```") {
+            let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            if opened == language {
+                found.push(body.join("\n"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for (page, text) in pages() {
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            if target.starts_with("http") || target.starts_with('#') {
+                continue;
+            }
+            let path = page
+                .parent()
+                .unwrap()
+                .join(target.split('#').next().unwrap());
+            assert!(path.exists(), "{}: {target} isn't there", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_make_target_that_a_page_names_exists_and_is_explained() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let mut named = 0;
+    for (page, text) in pages() {
+        let commands = text
+            .split("`make ")
+            .skip(1)
+            .chain(text.split("$ make ").skip(1));
+        for rest in commands {
+            let target: String = rest
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
+                .collect();
+            let explained = makefile
+                .lines()
+                .any(|line| line.starts_with(&format!("{target}:")) && line.contains("## "));
+            assert!(
+                target.is_empty() || explained,
+                "{}: `make {target}` is no target with a help line",
+                page.display()
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 5, "the pages name commands");
+}
+
+/// Whether everything that `shown` says is so in `real`, which may hold more. A shown list may be
+/// the beginning of the real one.
+fn says(shown: &Value, real: &Value) -> bool {
+    match (shown, real) {
+        (Value::Object(shown), Value::Object(real)) => shown
+            .iter()
+            .all(|(key, value)| real.get(key).is_some_and(|real| says(value, real))),
+        (Value::Array(shown), Value::Array(real)) => {
+            shown.len() <= real.len()
+                && shown
+                    .iter()
+                    .zip(real)
+                    .all(|(shown, real)| says(shown, real))
+        }
+        _ => shown == real,
+    }
+}
+
+#[tokio::test]
+async fn every_message_in_the_readme_is_answered_as_it_tells() {
+    let server = Server::local().await;
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let messages: Vec<Value> = blocks(&text, "json")
+        .iter()
+        .map(|block| serde_json::from_str(block).unwrap())
+        .collect();
+    assert!(messages.len() >= 8, "requests and their answers");
+    for pair in messages.chunks(2) {
+        let [request, shown] = pair else {
+            panic!("a request without an answer: {pair:?}")
+        };
+        let answer = server.anonymous().send(request.clone()).await;
+        let real = answer.messages.last().unwrap();
+        assert!(
+            says(shown, real),
+            "the page shows\n{shown}\nbut the server says\n{real}"
+        );
+    }
+}
+
+#[test]
+fn the_settings_file_shows_every_setting_with_its_default() {
+    let path = root().join("config/server.toml");
+    let nothing = std::iter::empty();
+    assert_eq!(
+        Config::load(Some(&path), nothing).unwrap(),
+        Config::default(),
+        "config/server.toml differs from the defaults"
+    );
+
+    // What is commented out is still named right, and with it every setting there is is shown.
+    let text = fs::read_to_string(&path).unwrap();
+    let uncommented: String = text
+        .lines()
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|rest| rest.contains(" = ") || rest.starts_with('['))
+                .unwrap_or(line)
+                .to_owned()
+                + "\n"
+        })
+        .collect();
+    let shown: toml::Table = uncommented.parse().unwrap();
+    let _: Config = shown.clone().try_into().unwrap();
+    let all: toml::Table = toml::Table::try_from(Config::default()).unwrap();
+    for (section, settings) in all.iter().filter(|(section, _)| *section != "roles") {
+        for key in settings.as_table().unwrap().keys() {
+            let there = shown
+                .get(section)
+                .and_then(|settings| settings.get(key))
+                .is_some();
+            assert!(there, "config/server.toml doesn't show {section}.{key}");
+        }
+    }
+}
+
+#[test]
+fn the_example_keys_file_is_a_keys_file() {
+    let path = root().join("config/keys.example.toml");
+    assert_eq!(KeysFile::read(&path).unwrap().keys.len(), 2);
+    assert_eq!(
+        KeyStore::open(&path, Config::default().roles)
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+/// The messages between two places of a page.
+fn messages_between(text: &str, from: &str, to: &str) -> Vec<Value> {
+    let text = text.split(from).nth(1).unwrap().split(to).next().unwrap();
+    let blocks = blocks(text, "json");
+    blocks
+        .iter()
+        .map(|block| serde_json::from_str(block).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn both_lifecycles_of_step_2_are_answered_as_it_tells() {
+    let server = Server::start(|config| config.auth.keys_file = None).await;
+    let text = fs::read_to_string(root().join("2-server/README.md")).unwrap();
+    let client = server.anonymous();
+
+    let session = messages_between(&text, "**With a session", "**Without one");
+    let [hello, greeted, ready, call, called] = &session[..] else {
+        panic!("a handshake and a call: {session:?}");
+    };
+    let answer = client.send(hello.clone()).await;
+    assert!(says(greeted, &answer.messages[0]), "{:?}", answer.messages);
+    client.join(answer.header("mcp-session-id"), "2025-11-25");
+    assert_eq!(client.send(ready.clone()).await.status, 202);
+    let answer = client.send(call.clone()).await;
+    let real = answer.messages.last().unwrap();
+    assert!(
+        says(called, real),
+        "the page shows\n{called}\nbut the server says\n{real}"
+    );
+
+    let stateless = messages_between(&text, "**Without one", "Over HTTP the new version");
+    let [call, called] = &stateless[..] else {
+        panic!("one call: {stateless:?}");
+    };
+    let answer = server.anonymous().send(call.clone()).await;
+    let real = answer.messages.last().unwrap();
+    assert!(
+        says(called, real),
+        "the page shows\n{called}\nbut the server says\n{real}"
+    );
+}
+
+#[test]
+fn the_settings_table_of_step_2_is_the_settings_that_there_are() {
+    let text = fs::read_to_string(root().join("2-server/README.md")).unwrap();
+    let shown: std::collections::BTreeMap<String, String> = text
+        .split("## Settings")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            let name = cells.next()?.trim_end_matches('`').to_owned();
+            Some((name, cells.next()?.trim_matches('`').to_owned()))
+        })
+        .collect();
+    let defaults = toml::Table::try_from(Config::default()).unwrap();
+    let mut real = std::collections::BTreeMap::new();
+    for section in defaults
+        .keys()
+        .filter(|name| !matches!(name.as_str(), "roles" | "llm"))
+    {
+        // What serde says of a setting that isn't one names all that are.
+        let error = toml::from_str::<Config>(&format!("[{section}]\nno-such = 1")).unwrap_err();
+        let known = error.message().split("expected").nth(1).unwrap().to_owned();
+        for name in known.split('`').skip(1).step_by(2) {
+            let default = defaults[section].get(name);
+            let default = default.map_or_else(|| "none".to_owned(), toml::Value::to_string);
+            real.insert(format!("{section}.{name}"), default);
+        }
+    }
+    assert_eq!(shown, real);
+}
+
+#[test]
+fn every_file_that_step_2_tells_to_read_is_there() {
+    let text = fs::read_to_string(root().join("2-server/README.md")).unwrap();
+    let files: Vec<_> = text
+        .split("`src/")
+        .skip(1)
+        .map(|rest| rest.split('`').next().unwrap())
+        .collect();
+    assert!(files.len() > 20);
+    for file in files {
+        assert!(
+            root().join("2-server/src").join(file).is_file(),
+            "src/{file} isn't there"
+        );
+    }
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# The whole conversation as a person has it: `make run` in a real terminal of 80×24, driven key by
+# key. First with the tutor, then with a fake Ollama. Prints what holds and what doesn't.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+command -v tmux > /dev/null || { echo "e2e: tmux is missing; install it (on Debian: apt install tmux)" >&2; exit 2; }
+target="${CARGO_TARGET_DIR:-target}/debug"
+work=$(mktemp -d)
+passed=0 failed=0 round=0 fake=""
+tmux() { command tmux -L "learn-mcp-$$-$round" -f /dev/null "$@"; }
+cleanup() {
+  tmux kill-server 2> /dev/null
+  [ -z "$fake" ] || kill "$fake" 2> /dev/null
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+ok() { passed=$((passed + 1)); echo "ok    $1"; }
+bad() {
+  failed=$((failed + 1))
+  echo "FAILED $1"
+  screen | grep . | sed 's/^/    | /'
+}
+screen() { tmux capture-pane -t main -p 2> /dev/null; }
+sees() { # what within-seconds
+  local end=$((SECONDS + ${2:-15}))
+  until screen | grep -qF -- "$1"; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.1
+  done
+}
+expect() { if sees "$2" "${3:-15}"; then ok "$1"; else bad "$1 (no \"$2\" on the screen)"; fi; }
+holds() { if "${@:2}"; then ok "$1"; else bad "$1"; fi; }
+# A question that has just come up takes no key for a moment, so that what somebody was typing
+# can't approve a call. A person reads first; so does this.
+decide() { sleep 1; tmux send-keys -t main "$1"; }
+# The bottom line says when nothing runs any more.
+idle() { sees "Enter sends"; }
+type_in() { tmux send-keys -t main -l "$1"; tmux send-keys -t main Enter; }
+port_is_free() { ! (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
+nothing_runs() {
+  local end=$((SECONDS + 10))
+  while pgrep -f "$(realpath "$target")/mcp-(server|client)|$target/mcp-(server|client) --config" > /dev/null; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.1
+  done
+}
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+start() { # environment...
+  # A name of its own for each server: one that is still ending can't be in the way.
+  tmux kill-server 2> /dev/null
+  round=$((round + 1))
+  port=$(free_port)
+  tmux new-session -d -s main -x 80 -y 24 "env -u MCP_SERVER_URL -u MCP_CLIENT_KEY XDG_STATE_HOME=$work/state XDG_CONFIG_HOME=$work/config XDG_DATA_HOME=$work/data MCP_SERVER__PORT=$port $* make --no-print-directory run; echo \"the end: \$?\"; stty -a | grep -o " icanon\| echo "; exec sleep 60"
+}
+
+echo "— with the tutor"
+start OLLAMA_HOST=127.0.0.1:9
+expect "the client connects and says who speaks" "tutor (no language model)" 60
+type_in "What is a tool?"
+expect "the tutor answers and cites its source" ".md, “Tool”"
+type_in "what's the weather in Oslo?"
+expect "a tool call is shown and asked for" "Approve?"
+expect "with its full arguments" '"city": "Oslo"'
+decide y
+expect "the result, or the service's failure, is shown" "weather-get\` answered"
+type_in "echo hello"
+expect "another call is asked for" "Approve?"
+decide n
+expect "a call that is refused doesn't happen" "refused by you"
+idle
+tmux send-keys -t main C-c
+expect "Ctrl-C ends it in order" "the end: 0"
+expect "the terminal is as it was" " icanon"
+holds "no process is left" nothing_runs
+holds "the port is free again" port_is_free "$port"
+records=$(grep -c '"outcome":"' .run/server.log)
+holds "the record has a closing line for each request ($records)" test "$records" -ge 8
+
+echo "— with a fake Ollama"
+"$target/examples/fake-ollama" --port 0 --mode normal > "$work/fake" 2> "$work/fake.err" &
+fake=$!
+for _ in $(seq 50); do grep -q LISTENING "$work/fake" && break; sleep 0.1; done
+url=$(sed -n 's/^LISTENING //p' "$work/fake")
+start OLLAMA_HOST="$url"
+expect "the client says that Ollama speaks" "ollama" 60
+type_in "Why is the sky blue?"
+expect "the answer arrives with its closing line" "tok/s"
+type_in "what's the weather in Oslo?"
+expect "the model's tool call is asked for" "Approve?"
+decide y
+idle
+expect "and its result goes back to the model" "weather-get"
+tmux send-keys -t main C-c
+expect "Ctrl-C ends it in order" "the end: 0"
+holds "no process is left" nothing_runs
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
