@@ -138,9 +138,10 @@ async fn memory(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
 
     let (few, many) = effort.pick(&[(200, 1_000)], &[(1_000, 5_000)])[0];
     // The same handler and allocator on both sides, so that only the interceptor differs.
-    let (bare, guarded) = (contenders::peer(&["bare"])?, settings.guarded(4));
+    let others = Settings::new(FEWEST_KEYS)?;
+    let (bare, guarded) = (contenders::peer(&["bare"])?, others.guarded(4)?);
     let whole = session(&server, few, many).await?;
-    let mine = session(&guarded?, few, many).await?;
+    let mine = session(&guarded, few, many).await?;
     let its = session(&bare, few, many).await?;
     section.say(&format!(
         "\nAn open session takes {its:.0} bytes in bare rmcp, {mine:.0} behind the interceptor, and {whole:.0} in the product, whose allocator keeps more at hand."

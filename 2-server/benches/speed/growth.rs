@@ -59,12 +59,12 @@ async fn connections(section: &mut Section, effort: Effort) -> anyhow::Result<()
         }
     }
     let [its, mine] = points;
-    let lines = vec![line("bare rmcp", its), line("product", mine)];
+    let lines = [line("bare rmcp", its), line("product", mine)];
     draw(
         section,
         "connections",
         "open connections, all of them calling",
-        lines,
+        &lines,
     )
 }
 
@@ -87,7 +87,7 @@ async fn sessions(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
         section,
         "sessions",
         "open sessions beside 16 stateless callers",
-        vec![line("product", points)],
+        &[line("product", points)],
     )
 }
 
@@ -106,7 +106,7 @@ async fn identities(section: &mut Section, effort: Effort) -> anyhow::Result<()>
         section,
         "identities",
         "identities that have called",
-        vec![line("product", points)],
+        &[line("product", points)],
     )
 }
 
@@ -118,7 +118,7 @@ async fn tools(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
         let callers = connect(&server, Lifecycle::Stateless, 16).await?;
         points.push((tools as f64, cost(&server, callers).await?));
     }
-    draw(section, "tools", "tools", vec![line("interceptor", points)])
+    draw(section, "tools", "tools", &[line("interceptor", points)])
 }
 
 async fn bodies(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
@@ -145,7 +145,7 @@ async fn bodies(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
         section,
         "body",
         "bytes to echo",
-        vec![line("bare rmcp", its), line("product", mine)],
+        &[line("bare rmcp", its), line("product", mine)],
     )
 }
 
@@ -167,7 +167,7 @@ async fn audit_file(section: &mut Section, effort: Effort) -> anyhow::Result<()>
         section,
         "audit",
         "bytes in the audit file, rotated every 64 MiB",
-        vec![line("product", points)],
+        &[line("product", points)],
     )
 }
 
@@ -178,11 +178,7 @@ fn line(name: &str, points: Vec<(f64, f64)>) -> Line {
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "a drawing is made for this one call"
-)]
-fn draw(section: &mut Section, name: &str, across: &str, lines: Vec<Line>) -> anyhow::Result<()> {
+fn draw(section: &mut Section, name: &str, across: &str, lines: &[Line]) -> anyhow::Result<()> {
     let mut heads = vec![across];
     heads.extend(lines.iter().map(|line| line.name.as_str()));
     let rows = (0..lines[0].points.len()).map(|row| {
@@ -200,7 +196,7 @@ fn draw(section: &mut Section, name: &str, across: &str, lines: Vec<Line>) -> an
         &format!("CPU per call by {across}"),
         across,
         "CPU µs per call",
-        &lines,
+        lines,
     );
     fs::write(folder().join(format!("{name}.svg")), picture)?;
     section.say(&format!(
