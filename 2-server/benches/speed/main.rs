@@ -66,7 +66,7 @@ impl Effort {
 
 const USAGE: &str = "speed [SECTION] [--quick]
 
-Sections: compare (the default), stdio, costs, chat, growth, soak [MINUTES], others (FastMCP and the
+Sections: compare (the default), stdio, costs, chat, growth, soak [SECONDS], others (FastMCP and the
 TypeScript SDK, installed before), profile (instructions by function), check [--write] (have they
 become more?), all (all but soak and others), report (writes BENCHMARKS.md from the sections that
 have been run).";
@@ -108,8 +108,8 @@ async fn run(words: &[&str], effort: Effort) -> anyhow::Result<()> {
         ["costs"] => costs::run(effort).await?.finish(),
         ["chat"] => chat::run(effort).await?.finish(),
         ["growth"] => growth::run(effort).await?.finish(),
-        ["soak"] => soak::run(effort, 10).await?.finish(),
-        ["soak", minutes] => soak::run(effort, minutes.parse()?).await?.finish(),
+        ["soak"] => soak::run(Duration::from_secs(600)).await?.finish(),
+        ["soak", seconds] => soak::run(Duration::from_secs(seconds.parse()?)).await?.finish(),
         ["others"] => others::run(effort).await?.finish(),
         ["profile"] => instructions::profile()?.finish(),
         ["all"] => {
