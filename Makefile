@@ -5,10 +5,12 @@ SHELL := /bin/bash
 CARGO ?= cargo
 CONFIG ?= config/server.toml
 TOOLS_DIR ?= .tools
+SECONDS ?= 600
+SPEED = $(CARGO) bench --quiet --package mcp-server --bench speed --
 export TOOLS_DIR
 
 .PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
-	check-1 check-2 check-3 check-4 bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
+	check-1 check-2 check-3 check-4 bench bench-quick bench-peers bench-guard profile soak bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | if [ -n "$$NO_COLOR" ] || [ ! -t 1 ]; then sed 's/\x1b\[[0-9;]*m//g'; else cat; fi
@@ -17,17 +19,17 @@ install: toolchain ## Build everything for use, into target/release
 	$(CARGO) build --release --workspace --bins
 
 run: toolchain config-there ## Server and chat client together, in this terminal
-	@$(CARGO) build --quiet --workspace --bins
+	@$(CARGO) build --workspace --bins
 	@CONFIG=$(CONFIG) scripts/run.sh
 
 run-server: toolchain config-there ## The server over stdio, as a host launches it
 	@$(CARGO) run --quiet --package mcp-server -- --config $(CONFIG)
 
 run-server-sse: toolchain config-there ## The server over HTTP, for run-client in a second terminal
-	@$(CARGO) run --quiet --package mcp-server -- --config $(CONFIG) --transport sse
+	@$(CARGO) run --package mcp-server -- --config $(CONFIG) --transport sse
 
 run-client: toolchain ## The chat client; needs a server
-	@$(CARGO) run --quiet --package mcp-client
+	@$(CARGO) run --package mcp-client
 
 test: toolchain ## All tests; no network needed
 	$(CARGO) test --workspace
@@ -61,6 +63,29 @@ check-4: toolchain ## Check yourself after step 4: the parts together
 
 bench-llm: toolchain ## Figures of step 1: decoding, first token, memory
 	$(CARGO) run --release --package mcp-llm --example bench-llm
+
+bench: toolchain ## Figures of step 2: the server beside bare rmcp and raw axum, growth, memory; writes BENCHMARKS.md
+	$(SPEED) all
+	$(SPEED) report
+
+bench-quick: toolchain ## The first table of `make bench`, roughly, in a minute
+	$(SPEED) compare --quick
+
+bench-peers: toolchain ## FastMCP and the TypeScript SDK beside the server; needs python3, node and a registry
+	@2-server/benches/speed/others/install.sh
+	$(SPEED) others
+	$(SPEED) report
+
+bench-guard: toolchain ## Has a request of the server become dearer? Counts instructions; needs valgrind
+	$(SPEED) check
+
+profile: toolchain ## Instructions of one request, by function; needs valgrind
+	$(SPEED) profile
+	$(SPEED) report
+
+soak: toolchain ## Load and churn for SECONDS=600: nothing may grow, leak or slow down
+	$(SPEED) soak $(SECONDS)
+	$(SPEED) report
 
 bench-client: toolchain ## Figures of step 3: key to screen, frames, memory
 	$(CARGO) run --release --package mcp-client --example bench-client

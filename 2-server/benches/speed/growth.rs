@@ -19,6 +19,7 @@ use super::{
 
 const WINDOW: Duration = Duration::from_millis(400);
 const WINDOWS: usize = 5;
+const COST: &str = "CPU µs per call";
 
 pub async fn run(effort: Effort) -> anyhow::Result<Section> {
     let mut section = Section::new("growth", "Growth");
@@ -64,6 +65,7 @@ async fn connections(section: &mut Section, effort: Effort) -> anyhow::Result<()
         section,
         "connections",
         "open connections, all of them calling",
+        COST,
         &lines,
     )
 }
@@ -87,6 +89,7 @@ async fn sessions(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
         section,
         "sessions",
         "open sessions beside 16 stateless callers",
+        COST,
         &[line("product", points)],
     )
 }
@@ -106,6 +109,7 @@ async fn identities(section: &mut Section, effort: Effort) -> anyhow::Result<()>
         section,
         "identities",
         "identities that have called",
+        COST,
         &[line("product", points)],
     )
 }
@@ -118,7 +122,13 @@ async fn tools(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
         let callers = connect(&server, Lifecycle::Stateless, 16).await?;
         points.push((tools as f64, cost(&server, callers).await?));
     }
-    draw(section, "tools", "tools", &[line("interceptor", points)])
+    draw(
+        section,
+        "tools",
+        "tools",
+        COST,
+        &[line("interceptor", points)],
+    )
 }
 
 async fn bodies(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
@@ -145,6 +155,7 @@ async fn bodies(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
         section,
         "body",
         "bytes to echo",
+        COST,
         &[line("bare rmcp", its), line("product", mine)],
     )
 }
@@ -167,6 +178,7 @@ async fn audit_file(section: &mut Section, effort: Effort) -> anyhow::Result<()>
         section,
         "audit",
         "bytes in the audit file, rotated every 64 MiB",
+        COST,
         &[line("product", points)],
     )
 }
@@ -178,7 +190,14 @@ fn line(name: &str, points: Vec<(f64, f64)>) -> Line {
     }
 }
 
-fn draw(section: &mut Section, name: &str, across: &str, lines: &[Line]) -> anyhow::Result<()> {
+/// A table and a plot of the same figures.
+pub fn draw(
+    section: &mut Section,
+    name: &str,
+    across: &str,
+    up: &str,
+    lines: &[Line],
+) -> anyhow::Result<()> {
     let mut heads = vec![across];
     heads.extend(lines.iter().map(|line| line.name.as_str()));
     let rows = (0..lines[0].points.len()).map(|row| {
@@ -192,15 +211,8 @@ fn draw(section: &mut Section, name: &str, across: &str, lines: &[Line]) -> anyh
     });
     section.say(&table(&heads, rows.collect::<Vec<_>>().into_iter()));
     fs::create_dir_all(folder())?;
-    let picture = svg(
-        &format!("CPU per call by {across}"),
-        across,
-        "CPU µs per call",
-        lines,
-    );
+    let picture = svg(&format!("{up} by {across}"), across, up, lines);
     fs::write(folder().join(format!("{name}.svg")), picture)?;
-    section.say(&format!(
-        "![CPU per call by {across}](benches/plots/{name}.svg)\n"
-    ));
+    section.say(&format!("![{up} by {across}](benches/plots/{name}.svg)\n"));
     Ok(())
 }

@@ -181,8 +181,8 @@ pub fn write() -> anyhow::Result<()> {
     Ok(())
 }
 
-const ORDER: [&str; 8] = [
-    "compare", "stdio", "costs", "chat", "growth", "soak", "others", "profile",
+const ORDER: [&str; 9] = [
+    "compare", "others", "stdio", "costs", "chat", "growth", "sessions", "soak", "profile",
 ];
 
 fn today() -> anyhow::Result<String> {

@@ -1,5 +1,6 @@
-//! Load for ten minutes, or as many seconds as it is told, at 80 % of what the server can do, while sessions come and go, keys are revoked
-//! and made, and callers leave in the middle. Nothing may grow, leak or slow down.
+//! Load for ten minutes, or as many seconds as it is told, at 80 % of what the server can do, while
+//! sessions come and go, keys are revoked and made, and callers leave in the middle. Nothing may
+//! grow, leak or slow down.
 
 use std::{
     fs,

@@ -14,7 +14,7 @@ use super::{
 /// A window in which others took more of the two cores than this is dropped.
 const DISTURBED: f64 = 0.06;
 /// How many more rounds there may be than wanted, when others disturb some.
-const PATIENCE: usize = 3;
+const PATIENCE: usize = 2;
 
 /// What a window of load showed.
 #[derive(Debug, Clone, Copy)]

@@ -21,7 +21,7 @@ use rmcp::{
     service::RequestContext,
 };
 
-use super::{call::Arrival, guard::Core, operations as op};
+use super::{call::Arrival, guard::Core, operations as op, trace::Trace};
 
 /// How many tools are listed at most, over all pages.
 const MAX_TOOLS: usize = 256;
@@ -63,6 +63,11 @@ impl Funnel {
         // What the caller said of itself, and nothing that would make a nested call speak to it.
         nested.meta = call.meta.clone();
         nested.meta.remove("progressToken");
+        if let Some(trace) = call.extensions.get::<Trace>() {
+            nested
+                .meta
+                .insert("traceparent".to_owned(), trace.header().into());
+        }
         nested.extensions.insert(arrival);
         Some(Self {
             guard: Arc::clone(&entrance.guard),
