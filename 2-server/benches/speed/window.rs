@@ -220,6 +220,13 @@ impl Series {
         Spread::of(self.used().map(figure))
     }
 
+    /// The cheapest tenth: whoever shares the machine only ever makes a request dearer.
+    pub fn least(&self, figure: impl Fn(&Window) -> f64) -> f64 {
+        let mut values: Vec<f64> = self.used().map(figure).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 10).copied().unwrap_or(f64::NAN)
+    }
+
     /// This server's figure for each one of the other's, round by round.
     pub fn ratio(&self, other: &Self, figure: impl Fn(&Window) -> f64) -> Spread {
         let rounds = || self.0.iter().zip(&other.0);
