@@ -1,4 +1,4 @@
-//! Sessions of clients before 2026-07-28, which rmcp keeps answers for: does their memory level off?
+//! Sessions of clients before 2026-07-28: does their memory level off?
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ pub async fn run(effort: Effort) -> anyhow::Result<Section> {
     )?;
     let mut section = Section::new("sessions", "Sessions of older clients");
     section.say(&format!(
-        "{SESSIONS} sessions (2025-06-18) of each server, {CALLS_PER_SECOND} calls a second: {its} calls of bare rmcp, {mine} of the product. rmcp keeps the answer of each call for a client whose stream broke off: for 60 s by itself, for 10 s in the product. Megabytes and CPU µs per call, by the second:\n"
+        "{SESSIONS} sessions (2025-06-18) of each server, {CALLS_PER_SECOND} calls a second: {its} calls of bare rmcp, {mine} of the product. Megabytes and CPU µs per call, by the second:\n"
     ));
     let line = |name: &str, figure: fn(&[f64; 5]) -> f64| Line {
         name: name.to_owned(),
