@@ -8,8 +8,8 @@ use crate::{
     config::Config,
     handler::Handler,
     interceptor::{
-        Authenticator, FailureLimit, Guard, Journal, KeyStore, Pipeline, Rate, RateLimit, Scope,
-        keys::resolve,
+        Authenticator, FailureLimit, Guard, Journal, KeyStore, OwnRules, Pipeline, Rate, RateLimit,
+        Scope, keys::resolve,
     },
     metrics::Metrics,
     readiness::Readiness,
@@ -79,6 +79,7 @@ impl App {
             authenticator,
             limits: RateLimit::new(&limits),
             catalogue: Arc::new(handler.catalogue()),
+            rules: OwnRules::default(),
             time_out: config.request_time_out(),
         };
         Ok(Self {
