@@ -160,6 +160,14 @@ list() {
   fi
 }
 
+# Whether somebody works on this file here: solved or not, it is theirs then. Never so in CI.
+is_changed() {
+  local code=0
+  [ -z "${CI:-}" ] || return 1
+  git diff --quiet HEAD -- "$1" 2> /dev/null || code=$?
+  [ "$code" = 1 ]
+}
+
 wrong=0
 fault() {
   echo "$1: $2" >&2
@@ -176,8 +184,8 @@ prove() {
     [ "$(grep -c '^// Hint: ' "$file")" = 1 ] || fault "$file" "there must be one hint, at its end"
     [ -f "$folder/solutions/$name.rs" ] || fault "$file" "it has no solution"
     grep -q "$name.rs" "$folder/README.md" || fault "$file" "the README doesn't list it"
-    if ! git diff --quiet HEAD -- "$file" 2> /dev/null; then
-      mine=$((mine + 1)) # somebody works on it here: solved or not, it is theirs
+    if is_changed "$file"; then
+      mine=$((mine + 1))
       continue
     fi
     if [ "$(state "$file")" != FAILED ]; then

@@ -41,13 +41,13 @@ mod yours;
 use serde_json::{Value, json};
 use yours::{Next, after_a_break};
 
-fn request(method: &str, params: Value) -> Value {
+fn request(method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
 }
 
 #[test]
 fn what_may_have_run_is_not_run_again() {
-    let call = request("tools/call", json!({ "name": "invoice-pay" }));
+    let call = request("tools/call", &json!({ "name": "invoice-pay" }));
     let Next::Ask(words) = after_a_break(&call, true) else {
         panic!(
             "the connection broke after invoice-pay was sent, and the client sent it again. It may have \
@@ -72,7 +72,7 @@ fn what_may_have_run_is_not_run_again() {
         "ping",
     ] {
         assert_eq!(
-            after_a_break(&request(method, json!({})), true),
+            after_a_break(&request(method, &json!({})), true),
             Next::Again,
             "{method} only reads: nobody has to be asked"
         );
@@ -81,12 +81,12 @@ fn what_may_have_run_is_not_run_again() {
     let harmless = json!({ "name": "echo", "annotations": { "idempotentHint": true } });
     assert!(
         matches!(
-            after_a_break(&request("tools/call", harmless), true),
+            after_a_break(&request("tools/call", &harmless), true),
             Next::Ask(_)
         ),
         "the call was repeated because of a hint. Hints come from the server, and a hint is no proof"
     );
-    let unknown = request("bank/transfer", json!({}));
+    let unknown = request("bank/transfer", &json!({}));
     assert!(
         matches!(after_a_break(&unknown, true), Next::Ask(_)),
         "bank/transfer is no method that this client knows, and it was repeated. List what may be \

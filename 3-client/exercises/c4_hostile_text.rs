@@ -67,7 +67,7 @@ fn what_is_hidden_becomes_visible() {
         let mark = format!("<U+{hidden:0>4}>");
         assert!(
             shown.contains(&mark) && !shown.contains(text),
-            "{text:?} was shown as {shown:?}. {danger}. Put {mark} in its place"
+            "{text:?} was shown as {shown:?}: {danger}. Put {mark} in its place"
         );
     }
     assert_eq!(
