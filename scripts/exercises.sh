@@ -88,8 +88,8 @@ words() {
 # One labelled paragraph, wrapped.
 paragraph() {
   local label="$1" line
-  fold -s -w 84 | while IFS= read -r line; do
-    printf '  %s%-9s%s %s\n' "$dim" "$label" "$plain" "$line"
+  fold -s -w 84 | while IFS= read -r line || [ -n "$line" ]; do
+    printf '  %s%-9s%s %s\n' "$dim" "$label" "$plain" "${line% }"
     label=""
   done
 }
@@ -99,7 +99,8 @@ show() {
   local file="$1" said
   echo "$bold$(name "$file") · $(title "$file")$plain"
   if [ "$(state "$file")" = ok ]; then
-    echo "solved" | paragraph ""
+    echo "solved: compare yours with $(dirname "$file")/solutions/$(basename "$file")" | paragraph "done"
+    return
   else
     echo "$file" | paragraph "open"
     said=$(words "$file")

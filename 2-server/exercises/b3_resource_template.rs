@@ -116,6 +116,7 @@ async fn notes_can_be_found_and_read_and_nothing_else_can() {
         "../keys.toml",
         &absolute,
         "old%2Fplan",
+        "%C3%BCber%20uns%2Fmore",
         "..",
         ".",
     ] {
