@@ -73,11 +73,11 @@ async fn what_is_proposed_is_ordered_and_bounded() {
     };
     let mut host = Host::launch(few, allowing(grants));
 
-    let answer = typed(&mut host, "os").await;
+    let answer = typed(&mut host, "OS").await;
     assert_eq!(
         answer["result"]["completion"]["values"],
         json!(["Oslo", "Osaka", "Lagos"]),
-        "somebody typed \"os\". Upper and lower case are the same while one types; what begins with \
+        "somebody typed \"OS\". Upper and lower case are the same while one types; what begins with \
          the text comes before what only contains it"
     );
 
