@@ -7,7 +7,7 @@ CONFIG ?= config/server.toml
 TOOLS_DIR ?= .tools
 export TOOLS_DIR
 
-.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
+.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-traces \
 	check-1 check-2 check-3 check-4 exercises check-exercises bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
@@ -17,29 +17,28 @@ install: toolchain ## Build everything for use, into target/release
 	$(CARGO) build --release --workspace --bins
 
 run: toolchain config-there ## Server and chat client together, in this terminal
-	@$(CARGO) build --quiet --workspace --bins
+	@$(CARGO) build --workspace --bins
 	@CONFIG=$(CONFIG) scripts/run.sh
 
 run-server: toolchain config-there ## The server over stdio, as a host launches it
 	@$(CARGO) run --quiet --package mcp-server -- --config $(CONFIG)
 
 run-server-sse: toolchain config-there ## The server over HTTP, for run-client in a second terminal
-	@$(CARGO) run --quiet --package mcp-server -- --config $(CONFIG) --transport sse
+	@$(CARGO) run --package mcp-server -- --config $(CONFIG) --transport sse
 
 run-client: toolchain ## The chat client; needs a server
-	@$(CARGO) run --quiet --package mcp-client
+	@$(CARGO) run --package mcp-client
 
 test: toolchain ## All tests; no network needed
 	$(CARGO) test --workspace
 
-check: check-format check-lint check-docs check-deny test check-exercises ## What CI runs: format, lints, docs, licences, tests, exercises
+check: check-format check-lint check-docs check-deny test check-traces check-exercises ## What CI runs: format, lints, docs, licences, tests, exercises
 
 check-format: toolchain
 	$(CARGO) fmt --check
 
 check-lint: toolchain
-	$(CARGO) clippy --workspace --all-targets --features exercises -- -D warnings
-	$(CARGO) clippy --workspace --tests --features solutions -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
 check-docs: toolchain
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
@@ -47,6 +46,9 @@ check-docs: toolchain
 check-deny: toolchain
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 2; }
 	$(CARGO) deny --config config/deny.toml check bans licenses sources
+
+check-traces: toolchain
+	$(CARGO) test --package mcp-server --features otlp --test everything traces::
 
 check-1: toolchain ## Check yourself after step 1: the language model's crate
 	$(CARGO) test --package mcp-llm

@@ -61,6 +61,10 @@ run() {
     echo "The exercises can't be built: mend what the compiler says above, then try again." >&2
     return 1
   fi
+  if grep -q '^warning: `exercises-' "$work/err"; then
+    cat "$work/err" >&2
+    warned=1
+  fi
   awk -v work="$work" '
     /^test [a-z][0-9]+_[a-z0-9_]*::.* \.\.\. (ok|FAILED)$/ {
       split($2, path, "::"); state = work "/" path[1] ".state"
@@ -169,7 +173,7 @@ is_changed() {
   [ "$code" = 1 ]
 }
 
-wrong=0
+wrong=0 warned=0
 fault() {
   echo "$1: $2" >&2
   wrong=1
@@ -208,6 +212,7 @@ prove() {
     [ "$(state "$file")" = ok ] ||
       fault "${file/exercises\//exercises/solutions/}" "it should pass, and the test says: $(words "$file" | head -n 3)"
   done
+  [ "$warned" = 0 ] || fault "the compiler" "it warns of the exercises, see above; a learner would see that first"
   [ "$wrong" = 0 ] || return 1
   echo "$count exercises: each fails while it is open, with words of its own, and passes with its solution"
   [ "$mine" = 0 ] || echo "$mine of them are changed here and were not asked to fail"
