@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Instant, SystemTime},
@@ -242,6 +242,8 @@ pub struct Facts {
     pub(super) parent: Option<Box<str>>,
     pub(super) time: SystemTime,
     pub(super) started: Instant,
+    // Known only once the call has been charged.
+    budget_left: OnceLock<u32>,
 }
 
 /// How many argument names a record holds, and how long each may be: a caller must not be able to
@@ -292,6 +294,7 @@ impl Facts {
             parent: arrival.and_then(|arrival| arrival.parent.clone()),
             time: SystemTime::now(),
             started: Instant::now(),
+            budget_left: OnceLock::new(),
         }
     }
 
@@ -340,6 +343,17 @@ impl Facts {
 
     pub(super) fn shared_requires(&self) -> Arc<[Scope]> {
         Arc::clone(&self.requires)
+    }
+
+    /// How many more calls like this one its caller could make right now; `None` where nothing was
+    /// charged.
+    pub fn budget_left(&self) -> Option<u32> {
+        self.budget_left.get().copied()
+    }
+
+    /// Notes what the charge for this call left over. The first note stays.
+    pub(super) fn note_budget(&self, left: u32) {
+        let _ = self.budget_left.set(left);
     }
 
     /// The number of this call in this process.
