@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::agent::{Decision, Turn};
+use crate::session::question::Answer;
 
 /// One thing to do, outside of the app.
 #[derive(Debug)]
@@ -72,10 +73,22 @@ pub enum Command {
         /// What was typed.
         typed: String,
     },
+    /// Answer a server's question.
+    Answer {
+        /// Which question.
+        number: u64,
+        /// What the person said.
+        answer: Answer,
+    },
+    /// Look for text in the transcript.
+    Find {
+        /// The text.
+        needle: String,
+        /// Where to go on.
+        step: Find,
+    },
     /// Write the wire log to a file.
     SaveWire,
-    /// Read the server's own record of this caller.
-    ReadAudit,
     /// Put text on the clipboard, by the terminal.
     Copy(String),
     /// Open the text in `$EDITOR`.
@@ -93,6 +106,17 @@ pub enum Command {
     Open(String),
     /// Leave.
     Quit,
+}
+
+/// Where to look for text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Find {
+    /// From the end backwards.
+    Newest,
+    /// Before what was found last.
+    Older,
+    /// After what was found last.
+    Newer,
 }
 
 /// How to move through the transcript.
