@@ -9,11 +9,11 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent
 use crate::agent::{AgentEvent, Decision, Target, Turn, Wanted, offers};
 use crate::catalog::Catalog;
 use crate::chat::Ask;
-use crate::command::{Command, Scroll};
+use crate::command::{Command, Find, Scroll};
 use crate::config::{Config, Endpoint};
 use crate::editor::Editor;
 use crate::event::Event;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::tap::ProgressKind;
 
 mod approvals;
@@ -29,6 +29,7 @@ pub mod pins;
 mod questions;
 mod state;
 mod turns;
+pub mod watched;
 pub mod wire_pane;
 
 use conversation::{Body, Entry, Trouble};
@@ -179,7 +180,7 @@ impl App {
     /// Says something that must not be missed.
     fn warn(&mut self, text: String) {
         let trouble = Trouble {
-            kind: conversation::TroubleKind::Throttled,
+            kind: Kind::Throttled,
             headline: text,
             advice: None,
         };
@@ -269,7 +270,11 @@ impl App {
                         .push_str(&crate::untrusted::label(text.trim(), 100)),
                     Overlay::None => self.chat_mut().input.insert(&text),
                     Overlay::Find(needle) => {
-                        needle.push_str(&crate::untrusted::label(text.trim(), 100))
+                        needle.push_str(&crate::untrusted::label(text.trim(), 100));
+                        return vec![Command::Find {
+                            needle: needle.clone(),
+                            step: Find::Newest,
+                        }];
                     }
                     Overlay::Wire | Overlay::Read(_) => {}
                 }

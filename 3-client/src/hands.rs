@@ -9,7 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::agent::{self, AgentEvent, Decision};
 use crate::app::App;
-use crate::app::overlays::Watched;
+use crate::app::watched::Watched;
 use crate::command::Command;
 use crate::event::Event;
 use crate::failure::Failure;
@@ -296,10 +296,7 @@ impl Hands {
 
 /// OSC 52: the terminal puts the text on the clipboard, over SSH too.
 fn copy(text: &str) {
-    let mut end = text.len().min(MAX_CLIPBOARD);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.floor_char_boundary(MAX_CLIPBOARD);
     let encoded = base64::engine::general_purpose::STANDARD.encode(&text[..end]);
     let mut out = io::stdout();
     let _ = write!(out, "\x1b]52;c;{encoded}\x07");

@@ -190,13 +190,13 @@ impl Hub {
 
     /// The same; what servers ask the person goes to `asker`.
     #[must_use]
-    pub fn asking(config: &Config, wire: &WireLog, asker: Option<Asker>) -> Self {
+    pub fn asking(config: &Config, wire: &WireLog, asker: Option<&Asker>) -> Self {
         Self {
             links: config
                 .servers
                 .iter()
                 .map(|s| {
-                    let asker = asker.clone();
+                    let asker = asker.cloned();
                     Arc::new(Link::new(s.clone(), config.limits, wire.clone(), asker))
                 })
                 .collect(),

@@ -52,7 +52,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     let (link_events, mut links) = mpsc::channel(32);
     let stop = CancellationToken::new();
     let (asker, mut asked) = mpsc::channel(4);
-    let hub = Hub::asking(config, &wire, Some(asker));
+    let hub = Hub::asking(config, &wire, Some(&asker));
     let mut link_tasks = hub.start(&link_events, &stop);
     let mut hands = Hands::new(hub, wire.clone(), store.clone(), events);
     let mut keys = EventStream::new();

@@ -173,7 +173,8 @@ impl Session {
                     return Ok(convert::tool_result(CallToolResult::structured(value.0)));
                 }
                 ServerResult::InputRequiredResult(wanted) => {
-                    let answers = self.answer(wanted, cancel).await?;
+                    // Boxed: asking is rare, and its state would make every call larger.
+                    let answers = Box::pin(self.answer(wanted, cancel)).await?;
                     (params.input_responses, params.request_state) = answers;
                 }
                 ServerResult::CreateTaskResult(_) => {

@@ -190,7 +190,7 @@ impl WireLog {
         if let Some(asked) = pair {
             inner.link(asked, seq);
         }
-        let text = inner.redact(cut(body, MAX_BODY));
+        let text = inner.redact(&body[..body.floor_char_boundary(MAX_BODY)]);
         inner.push(Entry {
             seq,
             at,
@@ -274,17 +274,6 @@ impl Inner {
             self.bytes -= old.body.len();
         }
     }
-}
-
-fn cut(text: &str, max: usize) -> &str {
-    if text.len() <= max {
-        return text;
-    }
-    let mut end = max;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::overlays::Watched;
+use crate::app::watched::Watched;
 use crate::event::Event;
 use crate::link::Hub;
 

@@ -78,9 +78,8 @@ pub(super) async fn ask(
     else {
         return ElicitResult::new(ElicitationAction::Decline);
     };
-    let schema = match serde_json::to_value(requested_schema) {
-        Ok(Value::Object(schema)) => schema,
-        Ok(_) | Err(_) => return ElicitResult::new(ElicitationAction::Decline),
+    let Ok(Value::Object(schema)) = serde_json::to_value(requested_schema) else {
+        return ElicitResult::new(ElicitationAction::Decline);
     };
     let question = Question {
         server: server.to_string(),

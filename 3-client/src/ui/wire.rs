@@ -49,12 +49,7 @@ fn summary(entry: &Entry, theme: &Theme) -> Vec<Span<'static>> {
         .as_deref()
         .map(|id| format!(" #{}", crate::untrusted::label(id, 12)))
         .unwrap_or_default();
-    let status = entry
-        .http
-        .as_ref()
-        .and_then(|h| h.status)
-        .map(|s| format!(" {s}"))
-        .unwrap_or_default();
+    let status = entry.status().map(|s| format!(" {s}")).unwrap_or_default();
     let took = entry
         .took
         .map(|t| format!(" {} ms", t.as_millis()))
@@ -86,11 +81,7 @@ fn body(entry: &Entry, theme: &Theme, width: u16) -> Vec<Line<'static>> {
         }
         lines.push(Line::default());
     }
-    let pretty = serde_json::from_str::<serde_json::Value>(&entry.body)
-        .ok()
-        .and_then(|v| serde_json::to_string_pretty(&v).ok());
-    let text = pretty.as_deref().unwrap_or(&entry.body);
-    lines.extend(wrap(&clean(text), theme.text, width));
+    lines.extend(wrap(&clean(&entry.pretty()), theme.text, width));
     if entry.body.len() < entry.bytes {
         lines.push(Line::styled(
             format!(

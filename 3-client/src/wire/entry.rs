@@ -1,5 +1,6 @@
 //! One message as it is filed: what it was, how it went, and its text without secrets.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +75,24 @@ pub struct Entry {
     pub body: Arc<str>,
     /// The HTTP side, when there was one.
     pub http: Option<HttpPart>,
+}
+
+impl Entry {
+    /// The HTTP status, on the first message of a reply.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.http.as_ref()?.status
+    }
+
+    /// The text, laid out when it is JSON.
+    #[must_use]
+    pub fn pretty(&self) -> Cow<'_, str> {
+        let value: Option<serde_json::Value> = serde_json::from_str(&self.body).ok();
+        match value.and_then(|v| serde_json::to_string_pretty(&v).ok()) {
+            Some(pretty) => pretty.into(),
+            None => (&*self.body).into(),
+        }
+    }
 }
 
 fn as_ms<S: serde::Serializer>(at: &Duration, s: S) -> Result<S::Ok, S::Error> {
