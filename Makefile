@@ -63,6 +63,7 @@ bench-llm: toolchain ## Figures of step 1: decoding, first token, memory
 	$(CARGO) run --release --package mcp-llm --example bench-llm
 
 bench-client: toolchain ## Figures of step 3: key to screen, frames, memory
+	@$(CARGO) build --quiet --release --package mcp-client --package mcp-server --bins
 	$(CARGO) run --release --package mcp-client --example bench-client
 
 conformance: toolchain ## The official conformance suite, through the guard; needs node and a registry
