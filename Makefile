@@ -79,6 +79,7 @@ e2e: toolchain ## The whole conversation in a real terminal; needs tmux
 	@$(CARGO) build --quiet --workspace --bins
 	@$(CARGO) build --quiet --package mcp-llm --example fake-ollama
 	@tests/tmux/run.sh
+	@3-client/record-screen.sh --check
 
 oracles: toolchain ## Judge the fake Ollama by Ollama's own clients; needs node, python3 and a registry
 	@tests/oracles/run.sh

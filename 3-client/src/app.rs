@@ -338,9 +338,12 @@ impl App {
                 self.chat_mut().input.set(text.join("\n\n"));
                 Vec::new()
             }
-            Event::Proposals(proposals) => {
-                if let Overlay::Fill(form) = &mut self.overlay {
-                    form.proposals = proposals;
+            Event::Proposals { argument, values } => {
+                if let Overlay::Fill(form) = &mut self.overlay
+                    // They may come when the cursor is in another field already.
+                    && form.current().is_some_and(|field| field.name == argument)
+                {
+                    form.proposals = values;
                 }
                 Vec::new()
             }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::agent::{Decision, Turn};
+use crate::session::Completing;
 use crate::session::question::Answer;
 
 /// One thing to do, outside of the app.
@@ -66,8 +67,8 @@ pub enum Command {
     Complete {
         /// The server's place.
         server: usize,
-        /// The prompt.
-        prompt: String,
+        /// What the argument belongs to.
+        of: Completing,
         /// The argument.
         argument: String,
         /// What was typed.

@@ -62,8 +62,13 @@ pub enum Event {
     },
     /// A prompt was filled in.
     Prompt(PromptText),
-    /// Values that the server proposes for a prompt's argument.
-    Proposals(Vec<String>),
+    /// Values that the server proposes for an argument.
+    Proposals {
+        /// The argument.
+        argument: String,
+        /// The values.
+        values: Vec<String>,
+    },
     /// A resource that is on screen, as it is now.
     Shown {
         /// The server's place.

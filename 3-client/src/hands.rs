@@ -124,17 +124,16 @@ impl Hands {
             }
             Command::Complete {
                 server,
-                prompt,
+                of,
                 argument,
                 typed,
             } => self.by_hand(server, async move |session, _| {
                 // No proposals are no failure: most servers have none.
-                Ok(Event::Proposals(
-                    session
-                        .complete(&prompt, &argument, &typed)
-                        .await
-                        .unwrap_or_default(),
-                ))
+                let completed = session.complete(&of, &argument, &typed).await;
+                Ok(Event::Proposals {
+                    argument,
+                    values: completed.unwrap_or_default(),
+                })
             }),
             Command::Answer { number, answer } => {
                 if let Some(reply) = self.questions.remove(&number) {

@@ -153,7 +153,7 @@ impl Link {
                     () = stop.cancelled() => return Ok(()),
                     () = self.again.notified() => return Ok(()),
                     () = session.changed() => break,
-                    () = &mut follow => {}
+                    () = &mut follow => return Ok(()),
                     _ = pulse.tick() => if session.is_closed() { return Ok(()) },
                 }
             }

@@ -57,6 +57,15 @@ pub struct PromptText {
     pub messages: Vec<(String, String)>,
 }
 
+/// What a half-typed argument belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completing {
+    /// A prompt, by name.
+    Prompt(String),
+    /// A resource template, by its URI.
+    Template(String),
+}
+
 /// A live connection.
 pub struct Session {
     peer: Peer<RoleClient>,
@@ -244,22 +253,25 @@ impl Session {
         }
     }
 
-    /// Asks the server to complete a prompt's argument.
+    /// Asks the server how a half-typed argument might go on.
     ///
     /// # Errors
     /// A [`Failure`]; many servers don't offer completion.
     pub async fn complete(
         &self,
-        prompt: &str,
+        of: &Completing,
         argument: &str,
         typed: &str,
     ) -> Result<Vec<String>, Failure> {
         let argument =
             serde_json::from_value(serde_json::json!({"name": argument, "value": typed}))
                 .map_err(|e| Failure::Here(e.to_string()))?;
-        let request = ClientRequest::CompleteRequest(CompleteRequest::new(
-            CompleteRequestParams::new(Reference::for_prompt(prompt), argument),
-        ));
+        let of = match of {
+            Completing::Prompt(name) => Reference::for_prompt(name),
+            Completing::Template(uri) => Reference::for_resource(uri),
+        };
+        let params = CompleteRequestParams::new(of, argument);
+        let request = ClientRequest::CompleteRequest(CompleteRequest::new(params));
         match self.ask(request).await? {
             ServerResult::CompleteResult(result) => {
                 Ok(result.completion.values.into_iter().take(100).collect())

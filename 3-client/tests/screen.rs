@@ -594,7 +594,16 @@ fn hostile_text_from_everywhere_reaches_no_cell() {
 
 #[test]
 fn the_screen_in_the_readme_is_one_that_the_program_draws() {
+    // As the tutor's server has it, with which `record-screen.sh` records the real program.
     let mut app = app();
+    let catalog = &mut app.servers[0].catalog;
+    catalog.models.provider = "tutor".into();
+    catalog.tools[0].hints = Hints {
+        read_only: Some(true),
+        idempotent: Some(true),
+        open_world: Some(false),
+        destructive: None,
+    };
     let turn = say(&mut app, "echo good morning");
     agent(&mut app, turn, wanted());
     let screen = draw(&app, (80, 24));

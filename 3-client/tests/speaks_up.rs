@@ -41,6 +41,7 @@ const PAGE: &str = "docs://page";
 struct Talkative {
     number: watch::Sender<u32>,
     listening: Arc<Notify>,
+    stop: CancellationToken,
 }
 
 fn question() -> ElicitRequestParams {
@@ -167,17 +168,25 @@ impl Talkative {
         let server = Self {
             number: watch::Sender::new(1),
             listening: Arc::default(),
+            stop: CancellationToken::new(),
         };
         let handler = server.clone();
-        let service: StreamableHttpService<Self, LocalSessionManager> = StreamableHttpService::new(
-            move || Ok(handler.clone()),
-            Arc::default(),
-            StreamableHttpServerConfig::default(),
-        );
+        let service: StreamableHttpService<Self, LocalSessionManager> =
+            StreamableHttpService::new(move || Ok(handler.clone()), Arc::default(), {
+                let mut config = StreamableHttpServerConfig::default();
+                config.cancellation_token = server.stop.clone();
+                config
+            });
         let app = axum::Router::new().nest_service("/mcp", service);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let stop = server.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = axum::serve(listener, app) => {}
+            }
+        });
         (server, url)
     }
 
@@ -232,6 +241,25 @@ async fn a_list_that_changes_is_read_again_without_being_asked_for() {
         assert_eq!(described().await, "Makes a shirt, version 2", "{version:?}");
         stop.cancel();
     }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_is_noticed_although_nothing_is_asked() {
+    let (server, url) = Talkative::start().await;
+    let hub = Hub::new(&config(&url, NEWEST), &WireLog::default());
+    let (sender, mut events) = mpsc::channel(16);
+    let stop = CancellationToken::new();
+    hub.start(&sender, &stop).detach_all();
+    server.is_listened_to().await;
+    server.stop.cancel();
+    loop {
+        if let (_, LinkEvent::Down(failure, wait)) = soon(events.recv()).await.unwrap() {
+            assert_eq!(failure.kind(), mcp_client::failure::Kind::Away, "{failure}");
+            assert!(wait.is_some(), "it is tried again");
+            break;
+        }
+    }
+    stop.cancel();
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ impl Program {
             child,
             stdin,
             drawn,
-            screen: vt100::Parser::new(40, 120, 0),
+            screen: vt100::Parser::new(40.try_into().unwrap(), 120.try_into().unwrap(), 0),
             bytes: 0,
             frames: 0,
             began,

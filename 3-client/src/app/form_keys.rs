@@ -6,6 +6,7 @@ use super::form::{Form, Purpose};
 use super::{App, Overlay};
 use crate::agent::Decision;
 use crate::command::Command;
+use crate::session::Completing;
 use crate::session::question::Answer;
 
 impl App {
@@ -66,14 +67,21 @@ impl App {
                 }
             }
         }
-        let ask = match (&form.purpose, form.fields.get(form.focus), key.code) {
+        let of = match &form.purpose {
+            Purpose::Prompt { server, prompt } => {
+                Some((*server, Completing::Prompt(prompt.clone())))
+            }
+            Purpose::Template { server, uri } => Some((*server, Completing::Template(uri.clone()))),
+            Purpose::Call { .. } | Purpose::Approve | Purpose::Answer { .. } => None,
+        };
+        let ask = match (of, form.fields.get(form.focus), key.code) {
             (
-                Purpose::Prompt { server, prompt },
+                Some((server, of)),
                 Some(field),
                 KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Tab | KeyCode::BackTab,
             ) => vec![Command::Complete {
-                server: *server,
-                prompt: prompt.clone(),
+                server,
+                of,
                 argument: field.name.clone(),
                 typed: field.editor.text().to_owned(),
             }],
@@ -106,6 +114,51 @@ impl App {
             }],
             Purpose::Answer { number } => self.answer(number, Answer::Accept(arguments)),
             Purpose::Approve => self.decide(Decision::CallWith(arguments), false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::tests::connected;
+    use crate::catalog::Resource;
+    use crate::event::Event;
+
+    #[test]
+    fn a_templates_parts_are_completed_by_the_server_and_late_proposals_go_nowhere() {
+        let mut app = connected();
+        let template = Resource {
+            uri: "docs://{page}".into(),
+            name: String::new(),
+            description: String::new(),
+            mime: None,
+            template: true,
+        };
+        app.overlay = Overlay::Fill(Form::for_template(0, &template));
+        let commands = app.update(Event::Key(KeyCode::Char('g').into()));
+        let [
+            Command::Complete {
+                of,
+                argument,
+                typed,
+                ..
+            },
+        ] = &commands[..]
+        else {
+            panic!("{commands:?}")
+        };
+        assert_eq!(*of, Completing::Template("docs://{page}".into()));
+        assert_eq!((argument.as_str(), typed.as_str()), ("page", "g"));
+        for (argument, expected) in [("another", 0), ("page", 1)] {
+            app.update(Event::Proposals {
+                argument: argument.into(),
+                values: vec!["glossary".into()],
+            });
+            let Overlay::Fill(form) = &app.overlay else {
+                panic!()
+            };
+            assert_eq!(form.proposals.len(), expected);
         }
     }
 }

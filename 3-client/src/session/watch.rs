@@ -136,7 +136,7 @@ impl Session {
     }
 
     /// Keeps the stream of list changes open for as long as this is polled; [`Session::changed`]
-    /// resolves for what comes. Never ends.
+    /// resolves for what comes. Ends when the stream broke and the server is no longer there.
     pub async fn follow_lists(&self) {
         let filter = self.announced_lists();
         let announces = [
@@ -168,6 +168,10 @@ impl Session {
                 }
                 // The server knows no such thing after all, or doesn't allow it.
                 Err(ServiceError::McpError(_)) => return std::future::pending().await,
+                // Not the first time: a server that never opened a stream is no reason to reconnect.
+                Err(error) if !is_first && convert::service_failure(&error).wants_reconnect() => {
+                    return;
+                }
                 Err(_) => {}
             }
             tokio::time::sleep(wait).await;

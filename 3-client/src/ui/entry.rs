@@ -122,10 +122,10 @@ fn thinking(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'stat
             clean_line(thought.lines().last().unwrap_or_default())
         )
     } else {
-        format!(
-            "┆ thought for {} lines · Ctrl-T shows them",
-            thought.lines().count()
-        )
+        match thought.lines().count() {
+            1 => "┆ thought for one line · Ctrl-T shows it".to_owned(),
+            lines => format!("┆ thought for {lines} lines · Ctrl-T shows them"),
+        }
     };
     out.push(Line::styled(clip(&text, width.into()), theme.thinking));
 }
