@@ -7,7 +7,7 @@ CONFIG ?= config/server.toml
 TOOLS_DIR ?= .tools
 export TOOLS_DIR
 
-.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
+.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-traces \
 	check-1 check-2 check-3 check-4 bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
@@ -32,13 +32,13 @@ run-client: toolchain ## The chat client; needs a server
 test: toolchain ## All tests; no network needed
 	$(CARGO) test --workspace
 
-check: check-format check-lint check-docs check-deny test ## What CI runs: format, lints, docs, licences, tests
+check: check-format check-lint check-docs check-deny test check-traces ## What CI runs: format, lints, docs, licences, tests
 
 check-format: toolchain
 	$(CARGO) fmt --check
 
 check-lint: toolchain
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
 check-docs: toolchain
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
@@ -46,6 +46,9 @@ check-docs: toolchain
 check-deny: toolchain
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 2; }
 	$(CARGO) deny --config config/deny.toml check bans licenses sources
+
+check-traces: toolchain
+	$(CARGO) test --package mcp-server --features otlp --test everything traces::
 
 check-1: toolchain ## Check yourself after step 1: the language model's crate
 	$(CARGO) test --package mcp-llm
