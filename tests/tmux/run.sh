@@ -40,9 +40,19 @@ decide() { sleep 1; tmux send-keys -t main "$1"; }
 idle() { sees "Enter sends"; }
 type_in() { tmux send-keys -t main -l "$1"; tmux send-keys -t main Enter; }
 port_is_free() { ! (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
+# By the file that runs: another checkout's programs are called the same.
+running() {
+  [ -e /proc/self/exe ] || { pgrep -f "$target/mcp-(server|client)( |\$)" > /dev/null; return; }
+  for pid in $(pgrep -f 'mcp-(server|client)'); do
+    case "$(readlink "/proc/$pid/exe")" in
+      "$(realpath "$target")"/mcp-server* | "$(realpath "$target")"/mcp-client*) return 0 ;;
+    esac
+  done
+  return 1
+}
 nothing_runs() {
   local end=$((SECONDS + 10))
-  while pgrep -f "$(realpath "$target")/mcp-(server|client)|$target/mcp-(server|client) --config" > /dev/null; do
+  while running; do
     [ $SECONDS -lt $end ] || return 1
     sleep 0.1
   done
