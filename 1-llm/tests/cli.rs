@@ -83,6 +83,11 @@ async fn thinking_goes_to_standard_error() {
         "{}",
         ran.err
     );
+    assert!(
+        ran.err.ends_with("answer.\n\n"),
+        "the answer begins apart: {:?}",
+        ran.err
+    );
     assert_eq!(fake.chats()[0]["think"], true);
 }
 
@@ -92,6 +97,20 @@ async fn without_ollama_the_tutor_answers_and_the_statistics_say_so() {
     assert_eq!(ran.code, Some(0));
     assert!(ran.out.contains("— "), "{}", ran.out);
     assert!(ran.err.contains("tutor via tutor"), "{}", ran.err);
+    assert!(ran.err.contains("mcp-llm doctor"), "{}", ran.err);
+    let asked_for = run(NOBODY, &["ask", "--model", "tutor", "What is MCP?"]).await;
+    assert_eq!(asked_for.err, "", "who asked for the tutor needs no hint");
+}
+
+#[tokio::test]
+async fn a_list_without_ollama_says_why_it_is_so_short() {
+    let ran = run(NOBODY, &["models"]).await;
+    assert!(ran.out.starts_with("tutor"), "{}", ran.out);
+    assert!(
+        ran.err.contains("isn't answering at http://127.0.0.1:9"),
+        "{}",
+        ran.err
+    );
 }
 
 #[tokio::test]

@@ -35,10 +35,12 @@ pub(super) struct Ask {
 impl Ask {
     pub(super) async fn run(self, common: &Common, out: &mut Out) -> Result<ExitCode, Stop> {
         let stats = self.stats;
+        let may_be_model = common.has_stand_in() && self.model.as_deref() != Some("tutor");
         let request = self.request()?;
         let provider = connect(&common.settings(), &variable)?;
         let mut answer = provider.chat(request).await?;
         let mut ends_in_newline = true;
+        let mut is_thinking = false;
         // One listener for the whole of it: a new one in each round would miss a signal that came
         // between two of them.
         let mut stop = pin!(tokio::signal::ctrl_c());
@@ -59,8 +61,15 @@ impl Ask {
                     out.note(&format!("Waiting: number {place} in the queue."));
                 }
                 Some(Ok(ChatEvent::Loading)) => out.note("Loading the model…"),
-                Some(Ok(ChatEvent::Thinking(text))) => out.thinking(&text),
+                Some(Ok(ChatEvent::Thinking(text))) => {
+                    is_thinking = true;
+                    out.thinking(&text);
+                }
                 Some(Ok(ChatEvent::Content(text))) => {
+                    if std::mem::take(&mut is_thinking) {
+                        // Apart from the answer, where both are on one screen.
+                        out.note("\n");
+                    }
                     ends_in_newline = text.ends_with('\n');
                     out.text(&text)?;
                 }
@@ -78,6 +87,11 @@ impl Ask {
                     }
                     for warning in &done.warnings {
                         out.warning(warning);
+                    }
+                    if may_be_model && done.provider == "tutor" {
+                        out.note(
+                            "The built-in tutor answered. For a language model: mcp-llm doctor",
+                        );
                     }
                     if stats {
                         out.note(&told(&done));

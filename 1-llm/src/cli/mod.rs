@@ -18,7 +18,7 @@ use out::Out;
 
 const AFTER: &str = "\
 Examples:
-  mcp-llm doctor                        what stands between here and a first answer
+  mcp-llm doctor                        what is there, and what to do next
   mcp-llm pull llama3.2                 fetch a model
   mcp-llm ask --stats \"What is MCP?\"    ask, and see how fast the answer came
 
@@ -150,6 +150,11 @@ impl Common {
                 .filter(|name| !name.trim().is_empty()),
             ..Settings::default()
         }
+    }
+
+    /// Whether the tutor stands in for an Ollama that doesn't answer.
+    fn has_stand_in(&self) -> bool {
+        matches!(self.provider, ProviderName::Auto)
     }
 
     /// Ollama itself, for what only it can do.
