@@ -5,7 +5,7 @@
 //! bound, and a full table refuses the newcomer.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
@@ -278,13 +278,12 @@ struct InFlight {
 impl InFlight {
     fn enter(self: &Arc<Self>, label: &Arc<str>) -> Option<InFlightPermit> {
         let mut calls = self.lock();
-        match calls.get_mut(label) {
-            Some(running) if *running >= self.most => return None,
-            Some(running) => *running += 1,
-            None => {
-                calls.insert(Arc::clone(label), 1);
-            }
+        let running = calls.entry(Arc::clone(label)).or_default();
+        // Whoever has as many as it may has an entry already, so a refusal leaves none behind.
+        if *running >= self.most {
+            return None;
         }
+        *running += 1;
         Some(InFlightPermit {
             table: Arc::clone(self),
             label: Arc::clone(label),
@@ -306,10 +305,11 @@ pub struct InFlightPermit {
 impl Drop for InFlightPermit {
     fn drop(&mut self) {
         let mut calls = self.table.lock();
-        match calls.get_mut(&self.label) {
-            Some(running) if *running > 1 => *running -= 1,
-            _ => {
-                calls.remove(&self.label);
+        if let Entry::Occupied(mut running) = calls.entry(Arc::clone(&self.label)) {
+            if *running.get() > 1 {
+                *running.get_mut() -= 1;
+            } else {
+                running.remove();
             }
         }
     }

@@ -15,7 +15,7 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use ipnet::IpNet;
 use rmcp::ErrorData;
 use serde_json::{Value, json};
@@ -233,8 +233,9 @@ impl Edge {
         principal: &Principal,
         body: &Bytes,
     ) -> Ticket {
-        let (asked, body) = (asked(parts), body.clone());
-        let method = move || method_of(&body).unwrap_or_else(|| asked.clone());
+        // Nothing is worded here: nearly every ticket is taken, and then nobody asks.
+        let (verb, uri, body) = (parts.method.clone(), parts.uri.clone(), body.clone());
+        let method = move || method_of(&body).unwrap_or_else(|| asked(&verb, &uri));
         Ticket::new(
             Arc::clone(&self.journal),
             Some(principal),
@@ -341,7 +342,8 @@ impl Edge {
                 &*peer
             }
         };
-        let method = method_of(known.body).unwrap_or_else(|| asked(known.parts));
+        let method =
+            method_of(known.body).unwrap_or_else(|| asked(&known.parts.method, &known.parts.uri));
         let reason: String = reason.chars().take(256).collect();
         self.journal.refused_at_the_edge(&EdgeRefusal {
             identity,
@@ -356,9 +358,9 @@ impl Edge {
 
 /// What is asked, where no message says it. The path alone: a query may hold what must not be
 /// written.
-fn asked(parts: &Parts) -> String {
-    let path: String = parts.uri.path().chars().take(64).collect();
-    format!("{} {path}", parts.method)
+fn asked(verb: &Method, uri: &Uri) -> String {
+    let path: String = uri.path().chars().take(64).collect();
+    format!("{verb} {path}")
 }
 
 /// The method that a message names, however broken the rest of it is.

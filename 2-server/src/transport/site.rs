@@ -85,15 +85,13 @@ impl Site {
         if authority.as_str().contains('@') {
             return false;
         }
-        let (host, whole) = (
-            authority.host().to_ascii_lowercase(),
-            authority.as_str().to_ascii_lowercase(),
-        );
-        matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]")
+        let (host, whole) = (authority.host(), authority.as_str());
+        let is_host = |good: &str| good.eq_ignore_ascii_case(host);
+        ["localhost", "127.0.0.1", "[::1]"].into_iter().any(is_host)
             || self
                 .hosts
                 .iter()
-                .any(|good| *good == host || *good == whole)
+                .any(|good| is_host(good) || good.eq_ignore_ascii_case(whole))
     }
 }
 

@@ -221,7 +221,7 @@ impl Line {
 
     fn number_id(&mut self, name: &str, value: u64) {
         self.name(name);
-        let _ = write!(self.0, r#""{}""#, id_in_record(value));
+        let _ = write!(self.0, r#""{}-{value}""#, boot());
     }
 
     fn millis(&mut self, name: &str, value: Duration) {
