@@ -8,7 +8,8 @@ TOOLS_DIR ?= .tools
 export TOOLS_DIR
 
 .PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
-	check-1 check-2 check-3 check-4 bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
+	ready-1 ready-2 ready-3 ready-4 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams \
+	bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | if [ -n "$$NO_COLOR" ] || [ ! -t 1 ]; then sed 's/\x1b\[[0-9;]*m//g'; else cat; fi
@@ -47,6 +48,18 @@ check-deny: toolchain
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 2; }
 	$(CARGO) deny --config config/deny.toml check bans licenses sources
 
+ready-1: ## What step 1 needs and this machine lacks, and what to do about it
+	@scripts/ready.sh 1
+
+ready-2: ## What step 2 needs
+	@scripts/ready.sh 2
+
+ready-3: ## What step 3 needs
+	@scripts/ready.sh 3
+
+ready-4: ## What step 4 needs
+	@scripts/ready.sh 4
+
 check-1: toolchain ## Check yourself after step 1: the language model's crate
 	$(CARGO) test --package mcp-llm
 
@@ -58,6 +71,23 @@ check-3: toolchain ## Check yourself after step 3: the chat client
 
 check-4: toolchain ## Check yourself after step 4: the parts together
 	$(CARGO) test --package mcp-server --test everything
+
+attack: toolchain ## Attack a guarded server; DEFENCE=name takes a defence away, ONLY=row picks attacks
+	@DEFENCE=$(DEFENCE) ONLY=$(ONLY) ARGS="$(ARGS)" scripts/attack.sh
+
+lab: toolchain ## Play a real exchange, message by message: LAB=handshake, tools, streaming, cancel, eras, stdio-vs-http
+	@$(CARGO) build --quiet --package mcp-client --bin mcp-client
+	@$(CARGO) build --quiet --package mcp-server --bin mcp-server
+	@"$${CARGO_TARGET_DIR:-target}/debug/mcp-client" lab $(or $(LAB),handshake) $(ARGS)
+
+docs-update: toolchain ## Write anew what the pages show of each command's output; needs python3
+	@scripts/outputs.py update
+
+docs-check: toolchain ## Compare what the pages show with what the commands print; needs python3
+	@scripts/outputs.py check
+
+diagrams: ## Read every diagram of the pages with Mermaid's own parser; needs node and a registry
+	@scripts/diagrams.sh
 
 bench-llm: toolchain ## Figures of step 1: decoding, first token, memory
 	$(CARGO) run --release --package mcp-llm --example bench-llm
