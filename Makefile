@@ -8,7 +8,7 @@ TOOLS_DIR ?= .tools
 export TOOLS_DIR
 
 .PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
-	ready-1 ready-2 ready-3 ready-4 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams \
+	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams \
 	bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
@@ -48,7 +48,10 @@ check-deny: toolchain
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 2; }
 	$(CARGO) deny --config config/deny.toml check bans licenses sources
 
-ready-1: ## What step 1 needs and this machine lacks, and what to do about it
+ready-0: ## What `make run` needs and this machine lacks, and what to do about it
+	@scripts/ready.sh 0
+
+ready-1: ## What step 1 needs
 	@scripts/ready.sh 1
 
 ready-2: ## What step 2 needs
@@ -59,6 +62,9 @@ ready-3: ## What step 3 needs
 
 ready-4: ## What step 4 needs
 	@scripts/ready.sh 4
+
+check-0: toolchain ## Check yourself after step 0: what the pages say is true
+	$(CARGO) test --package mcp-server --test everything learning_path
 
 check-1: toolchain ## Check yourself after step 1: the language model's crate
 	$(CARGO) test --package mcp-llm

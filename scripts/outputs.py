@@ -115,7 +115,7 @@ def run(command, env):
         ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, env=env, timeout=LIMIT, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )
-    return normal(done.stdout)
+    return normal(done.stdout), done.returncode
 
 
 def shown_before(page, start):
@@ -158,7 +158,11 @@ def main():
                 key = (found["beside"], command)
                 if key not in known:
                     known[key] = run(command, env | use)
-                text = known[key]
+                text, code = known[key]
+                if code != 0:
+                    print(f"{name}: `{command}` fails with {code}:\n{text}")
+                    wrong += 1
+                    return found[0]
                 if text != found["text"]:
                     if not update:
                         wrong += 1

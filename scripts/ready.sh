@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Whether this machine is ready for a step of the learning path: says what is missing, and exactly
 # what to do about it. Nothing is installed or changed.
-#   scripts/ready.sh 1|2|3|4
+#   scripts/ready.sh 0|1|2|3|4
 # Exit codes: 0 ready (notes may remain), 1 something is missing, 2 wrong usage.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 step="${1:-}"
 case "$step" in
-  1 | 2 | 3 | 4) ;;
+  0 | 1 | 2 | 3 | 4) ;;
   *)
-    echo "usage: scripts/ready.sh 1|2|3|4" >&2
+    echo "usage: scripts/ready.sh 0|1|2|3|4" >&2
     exit 2
     ;;
 esac
@@ -94,7 +94,7 @@ sources() {
   fi
 }
 
-ollama() {
+look_for_ollama() {
   local host="${OLLAMA_HOST:-127.0.0.1:11434}" port said
   case "$host" in
     https://*)
@@ -165,12 +165,12 @@ terminal() {
 rust
 sources
 case "$step" in
-  1) ollama ;;
+  1) look_for_ollama ;;
   2) port ;;
-  3)
+  0 | 3)
     port
     terminal
-    ollama
+    look_for_ollama
     ;;
   4)
     tool tmux "the conversation in a real terminal (make e2e)" "install tmux; all other tests run without it"
