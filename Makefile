@@ -8,7 +8,7 @@ TOOLS_DIR ?= .tools
 export TOOLS_DIR
 
 .PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
-	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams \
+	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams book \
 	bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
@@ -94,6 +94,9 @@ docs-check: toolchain ## Compare what the pages show with what the commands prin
 
 diagrams: ## Read every diagram of the pages with Mermaid's own parser; needs node and a registry
 	@scripts/diagrams.sh
+
+book: toolchain ## The pages as one site, in target/book/html, its links checked; needs python3, node and a registry
+	@scripts/book.sh
 
 bench-llm: toolchain ## Figures of step 1: decoding, first token, memory
 	$(CARGO) run --release --package mcp-llm --example bench-llm
