@@ -18,17 +18,17 @@ install: toolchain ## Build everything for use, into target/release
 	$(CARGO) build --release --workspace --bins
 
 run: toolchain config-there ## Server and chat client together, in this terminal
-	@$(CARGO) build --quiet --workspace --bins
+	@$(CARGO) build --workspace --bins
 	@CONFIG=$(CONFIG) scripts/run.sh
 
 run-server: toolchain config-there ## The server over stdio, as a host launches it
 	@$(CARGO) run --quiet --package mcp-server -- --config $(CONFIG)
 
 run-server-sse: toolchain config-there ## The server over HTTP, for run-client in a second terminal
-	@$(CARGO) run --quiet --package mcp-server -- --config $(CONFIG) --transport sse
+	@$(CARGO) run --package mcp-server -- --config $(CONFIG) --transport sse
 
 run-client: toolchain ## The chat client; needs a server
-	@$(CARGO) run --quiet --package mcp-client
+	@$(CARGO) run --package mcp-client
 
 test: toolchain ## All tests; no network needed
 	$(CARGO) test --workspace

@@ -7,6 +7,9 @@ cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-target}/debug"
 log=.run/server.log
 mkdir -p .run
+# Emptied here and not by the server's own redirection, which happens a moment later: what the last
+# server said must not be taken for this one's word.
+: > "$log"
 
 "$target/mcp-server" --config "${CONFIG:-config/server.toml}" --transport sse 2> "$log" &
 server=$!

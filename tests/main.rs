@@ -57,6 +57,8 @@ mod command_line;
 mod install;
 // For whoever runs it: TLS, readiness, numbers, pages of other origins.
 mod operations;
+// A call's place in a larger work goes with it to the engine, and to a collector.
+mod traces;
 // What the pages say is true.
 mod learning_path;
 // Each step has the same shape, and each control its chapter.

@@ -109,9 +109,16 @@ fn answering(words: &'static str) -> u16 {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
-            let mut asked = [0; 1024];
-            // Whoever only knocked is gone.
-            let _ = stream.read(&mut asked);
+            // The whole question, or what closes on unread bytes takes its answer back. Whoever only
+            // knocked is gone.
+            let mut asked = Vec::new();
+            let mut piece = [0; 256];
+            while !asked.ends_with(b"\r\n\r\n") {
+                match stream.read(&mut piece) {
+                    Ok(length) if length > 0 => asked.extend_from_slice(&piece[..length]),
+                    _ => break,
+                }
+            }
             let _ = stream.write_all(words.as_bytes());
         }
     });

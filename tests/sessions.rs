@@ -1,5 +1,6 @@
 //! A session belongs to who opened it.
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::Server;
@@ -28,7 +29,7 @@ async fn a_session_is_unknown_to_everybody_else() {
         .send()
         .await
         .unwrap();
-    assert!(ended.status().is_client_error() || ended.status().is_server_error());
+    assert_eq!(ended.status(), 404, "as if there were none");
     assert_eq!(
         ada.call("echo", json!({ "message": "still mine" }))
             .await
@@ -66,4 +67,14 @@ async fn only_so_many_sessions_are_open_at_once() {
         .unwrap();
     assert!(ended.status().is_success(), "{}", ended.status());
     assert_eq!(clients[2].initialize("2025-06-18").await.status, 200);
+}
+
+#[tokio::test]
+async fn callers_who_come_at_once_share_the_same_places() {
+    let server = Server::prod_with(|config| config.server.max_sessions_per_identity = 3).await;
+    let clients: Vec<_> = (0..40).map(|_| server.client("ada")).collect();
+    let opened = clients.iter().map(|client| client.initialize("2025-06-18"));
+    let statuses: Vec<_> = join_all(opened).await.iter().map(|it| it.status).collect();
+    let of = |status| statuses.iter().filter(|it| **it == status).count();
+    assert_eq!((of(200), of(429)), (3, 37), "{statuses:?}");
 }

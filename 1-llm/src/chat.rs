@@ -139,6 +139,19 @@ pub struct ChatRequest {
     /// this process.
     #[serde(skip)]
     pub caller: String,
+    /// The larger work that this request is part of. It travels in headers, never in the body.
+    #[serde(skip)]
+    pub trace: Option<Trace>,
+}
+
+/// A place in a trace: the two headers of W3C Trace Context. An engine, or a gateway in front of
+/// it, that reports its own spans hangs them up there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// `traceparent`, such as `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`.
+    pub parent: String,
+    /// `tracestate`, where there is one.
+    pub state: Option<String>,
 }
 
 /// What arrives while an answer is made, in order. The last one is always [`ChatEvent::Done`].

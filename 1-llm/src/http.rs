@@ -5,13 +5,14 @@ use std::{future::Future, time::Duration};
 use bytes::Bytes;
 use reqwest::{
     Method, Response, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
+    chat::Trace,
     error::{ErrorKind, ProviderError, excerpt},
     ollama::Host,
     settings::Limits,
@@ -32,6 +33,8 @@ pub(crate) struct Http {
     // nowhere else: this client joins paths to that one address and follows no redirect.
     authorization: Option<HeaderValue>,
     engine: Engine,
+    // Those of W3C Trace Context, where a request belongs to a trace.
+    trace: HeaderMap,
 }
 
 /// What messages call the engine, and how they say to start it.
@@ -92,7 +95,27 @@ impl Http {
             limits,
             authorization,
             engine,
+            trace: HeaderMap::new(),
         })
+    }
+
+    /// The same client for one request that may belong to a trace.
+    pub(crate) fn traced(&self, trace: Option<&Trace>) -> Self {
+        let mut traced = self.clone();
+        let Some(trace) = trace else {
+            return traced;
+        };
+        let named = [
+            ("traceparent", Some(&trace.parent)),
+            ("tracestate", trace.state.as_ref()),
+        ];
+        for (name, value) in named {
+            // What can't be a header isn't worth a failed request.
+            if let Some(Ok(value)) = value.map(|value| HeaderValue::from_str(value)) {
+                traced.trace.insert(name, value);
+            }
+        }
+        traced
     }
 
     /// Sends a request and gives the response once its headers are there and say 2xx.
@@ -109,6 +132,9 @@ impl Http {
             ProviderError::new(ErrorKind::Invalid, "That request has no address.", error)
         })?;
         let mut request = self.client.request(method, url);
+        if !self.trace.is_empty() {
+            request = request.headers(self.trace.clone());
+        }
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }

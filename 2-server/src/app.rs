@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+#[cfg(feature = "otlp")]
+use crate::traces::Traces;
 use crate::{
     config::Config,
     handler::Handler,
     interceptor::{
         Authenticator, FailureLimit, Guard, Journal, KeyStore, Pipeline, Rate, RateLimit, Scope,
-        keys::resolve,
+        audit::Observer, keys::resolve,
     },
     metrics::Metrics,
     readiness::Readiness,
@@ -29,6 +31,9 @@ pub struct App {
     pub readiness: Arc<Readiness>,
     /// Numbers, where somebody wants them.
     pub metrics: Option<Arc<Metrics>>,
+    /// Traces, where somebody collects them.
+    #[cfg(feature = "otlp")]
+    pub traces: Option<Arc<Traces>>,
 }
 
 impl App {
@@ -63,6 +68,17 @@ impl App {
         if let Some(metrics) = &metrics {
             provider = metrics.meter(provider);
         }
+        #[cfg(feature = "otlp")]
+        let traces = match &config.traces.endpoint {
+            Some(collector) => Some(Arc::new(
+                Traces::start(collector).context("traces.endpoint")?,
+            )),
+            None => None,
+        };
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = &traces {
+            provider = traces.follow(provider);
+        }
         let keys = Arc::new(keys);
         let journal = Arc::new(Journal::open(config.journal_settings())?);
         journal.keep_recent(Scope::parse(AUDIT_SCOPE)?);
@@ -70,10 +86,14 @@ impl App {
         let readiness = Readiness::new(Arc::clone(&provider), keys, Arc::clone(&journal));
         let handler = Handler::new(&config, &provider, &journal, &authenticator)
             .map_err(anyhow::Error::msg)?;
+        let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
         if let Some(metrics) = &metrics {
             metrics.name_tools(handler.tool_names());
-            journal.observe(Arc::clone(metrics) as _);
+            observers.push(Arc::clone(metrics) as _);
         }
+        #[cfg(feature = "otlp")]
+        observers.extend(traces.iter().map(|traces| Arc::clone(traces) as _));
+        journal.observe(observers);
         let pipeline = Pipeline {
             journal,
             authenticator,
@@ -87,6 +107,8 @@ impl App {
             pipeline,
             readiness: Arc::new(readiness),
             metrics,
+            #[cfg(feature = "otlp")]
+            traces,
         })
     }
 }

@@ -46,6 +46,8 @@ pub struct Config {
     pub log: Log,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
+    /// `[traces]`
+    pub traces: Traces,
 }
 
 /// How strict the server is.
@@ -190,6 +192,15 @@ pub struct Metrics {
     pub port: Option<u16>,
 }
 
+/// `[traces]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Traces {
+    /// Where an OpenTelemetry collector takes spans: `http://127.0.0.1:4318/v1/traces`. Without it
+    /// none are reported. It takes a build with the feature `otlp`.
+    pub endpoint: Option<url::Url>,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -230,6 +241,7 @@ impl Default for Config {
             weather: Weather::default(),
             log: Log::default(),
             metrics: Metrics::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -416,6 +428,10 @@ impl Config {
                 self.metrics.host
             );
             return refuse("metrics.host", why);
+        }
+        if self.traces.endpoint.is_some() && !cfg!(feature = "otlp") {
+            let why = "this build can't report traces: build it with `cargo build --release --package mcp-server --features otlp`, or leave it out";
+            return refuse("traces.endpoint", why.to_owned());
         }
         if mode == Mode::Prod {
             if self.auth.anonymous == Some(true) {

@@ -19,9 +19,11 @@ pub mod resources;
 pub mod tools;
 // How the server's own requests leave.
 mod outbound;
-// For whoever runs it: can it do its work, and how much does it do?
+// For whoever runs it: can it do its work, how much does it do, and as part of what?
 pub mod metrics;
 pub mod readiness;
+#[cfg(feature = "otlp")]
+pub mod traces;
 // The parts put together.
 pub mod app;
 // What people type.

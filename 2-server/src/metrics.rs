@@ -150,7 +150,7 @@ impl Metrics {
         );
         registry.register(
             "sessions",
-            "Sessions of clients before 2026-07-28 that are open over Streamable HTTP",
+            "Sessions of clients before 2026-07-28 that are open over HTTP, and HTTP+SSE streams",
             metrics.sessions.clone(),
         );
         registry.register(

@@ -14,7 +14,12 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 OUT = pathlib.Path(sys.argv[1])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-SUMMARY = (ROOT / "config/book/SUMMARY.md").read_text()
+# A page that isn't there is left out; a test says which may be missing.
+SUMMARY = "".join(
+    line
+    for line in (ROOT / "config/book/SUMMARY.md").read_text().splitlines(keepends=True)
+    if all((ROOT / page).is_file() for page in LINK.findall(line))
+)
 PAGES = LINK.findall(SUMMARY)
 
 SOURCE = """<!doctype html>
@@ -50,6 +55,13 @@ def outside_code(text, change):
     return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
 
 
+def listing(folder):
+    """The files of a folder, each with a link."""
+    name = posixpath.basename(folder)
+    files = sorted(file.name for file in (ROOT / folder).iterdir() if file.is_file())
+    return "\n".join(f'<a href="{name}/{html.escape(file)}.html">{html.escape(file)}</a>' for file in files)
+
+
 def main():
     sources = set()
 
@@ -69,11 +81,13 @@ def main():
     (OUT / "src/SUMMARY.md").write_text(SUMMARY)
     if sys.argv[2:] != ["sources"]:
         return
+    for folder in [name for name in sources if (ROOT / name).is_dir()]:
+        sources.update(f"{folder}/{file.name}" for file in (ROOT / folder).iterdir() if file.is_file())
     for source in sources:
         built = OUT / "html" / f"{source}.html"
         built.parent.mkdir(parents=True, exist_ok=True)
         home = os.path.relpath("index.html", posixpath.dirname(source) or ".")
-        code = html.escape((ROOT / source).read_text())
+        code = listing(source) if (ROOT / source).is_dir() else html.escape((ROOT / source).read_text())
         built.write_text(SOURCE.format(title=html.escape(source), home=home, code=code))
 
 

@@ -26,6 +26,8 @@ pub struct Server {
     pub shutdown: CancellationToken,
     pub keys: Arc<KeyStore>,
     pub journal: Arc<Journal>,
+    #[cfg(feature = "otlp")]
+    pub traces: Option<Arc<mcp_server::traces::Traces>>,
     tasks: Vec<JoinHandle<()>>,
     talk: Box<Talks>,
 }
@@ -70,7 +72,13 @@ impl Server {
         change(&mut config);
         let app = App::build(config, &|_name| None).expect("a server");
         let settings = app.config.server.clone();
-        Self::serve(app.guard, app.pipeline, settings, folder).await
+        #[cfg_attr(not(feature = "otlp"), allow(unused_mut, reason = "set below"))]
+        let mut server = Self::serve(app.guard, app.pipeline, settings, folder).await;
+        #[cfg(feature = "otlp")]
+        {
+            server.traces = app.traces;
+        }
+        server
     }
 
     /// Any handler behind the guard: `ada` may do everything, `bob` may only echo.
@@ -132,6 +140,8 @@ impl Server {
             shutdown,
             keys,
             journal: pipeline.journal,
+            #[cfg(feature = "otlp")]
+            traces: None,
             tasks,
             talk: Box::new(move |key| Talk::with(guard.clone(), key, settings.max_body_bytes)),
         }

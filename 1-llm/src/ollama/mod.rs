@@ -123,7 +123,7 @@ impl Provider for Ollama {
         };
         let body = body_of(&wire::ChatBody::new(&model, &request, self.num_ctx))?;
         Ok(stream::chat(
-            self.http.clone(),
+            self.http.traced(request.trace.as_ref()),
             model,
             body,
             context::estimate(&request),

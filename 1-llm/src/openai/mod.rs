@@ -93,7 +93,8 @@ impl Provider for OpenAi {
             None => self.default_model().await?,
         };
         let body = body_of(&ChatBody::new(&model, &request))?;
-        Ok(chat(self.http.clone(), model, body))
+        let http = self.http.traced(request.trace.as_ref());
+        Ok(chat(http, model, body))
     }
 
     async fn models(&self) -> Result<Vec<Model>, ProviderError> {

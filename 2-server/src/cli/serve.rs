@@ -38,6 +38,8 @@ pub(super) async fn run(
     let followed = tokio::spawn(async move { keys.follow().await });
 
     let journal = Arc::clone(&app.pipeline.journal);
+    #[cfg(feature = "otlp")]
+    let traces = app.traces.clone();
     let served = if stdio {
         over_stdio(app, shutdown).await
     } else {
@@ -46,7 +48,14 @@ pub(super) async fn run(
     told.abort();
     followed.abort();
     // The last records must be on disk before the process ends.
-    tokio::task::spawn_blocking(move || journal.shut_down()).await?;
+    tokio::task::spawn_blocking(move || {
+        journal.shut_down();
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = traces {
+            traces.shut_down();
+        }
+    })
+    .await?;
     served.map(|()| ExitCode::SUCCESS)
 }
 

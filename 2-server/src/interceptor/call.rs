@@ -23,6 +23,7 @@ use super::{
     denial::{Denial, DenialSlot},
     scope::Scope,
     ticket::Ticket,
+    trace::Trace,
 };
 
 /// How a message came in. The transport puts one into the message's extensions (over HTTP: into
@@ -240,6 +241,7 @@ pub struct Facts {
     pub(super) transport: &'static str,
     pub(super) argument_names: Vec<Box<str>>,
     pub(super) parent: Option<Box<str>>,
+    pub(super) trace: Option<Trace>,
     pub(super) time: SystemTime,
     pub(super) started: Instant,
 }
@@ -290,6 +292,7 @@ impl Facts {
                 .map(|name| cut(name, MAX_NAME).into())
                 .collect(),
             parent: arrival.and_then(|arrival| arrival.parent.clone()),
+            trace: None,
             time: SystemTime::now(),
             started: Instant::now(),
         }
@@ -331,6 +334,26 @@ impl Facts {
     /// How it came in: `stdio`, `http` or `sse`.
     pub fn transport(&self) -> &'static str {
         self.transport
+    }
+
+    /// The protocol's version, or `unknown`.
+    pub fn protocol(&self) -> &'static str {
+        self.protocol
+    }
+
+    /// The id of the JSON-RPC request; notifications have none.
+    pub fn rpc_id(&self) -> Option<&RequestId> {
+        self.rpc_id.as_ref()
+    }
+
+    /// Its place in a trace, where it has one.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
+    }
+
+    /// When it came.
+    pub fn time(&self) -> SystemTime {
+        self.time
     }
 
     /// The scopes that the call takes, all of them.

@@ -20,7 +20,7 @@ use rmcp::{
     service::RequestContext,
 };
 
-use super::{call::Arrival, guard::Guard};
+use super::{call::Arrival, guard::Guard, trace::Trace};
 
 /// How many tools are listed at most, over all pages.
 const MAX_TOOLS: usize = 256;
@@ -52,6 +52,11 @@ impl Funnel {
         // What the caller said of itself, and nothing that would make a nested call speak to it.
         nested.meta = context.meta.clone();
         nested.meta.remove("progressToken");
+        if let Some(trace) = context.extensions.get::<Trace>() {
+            nested
+                .meta
+                .insert("traceparent".to_owned(), trace.header().into());
+        }
         Self {
             guard: Arc::new(guard),
             arrival,

@@ -34,6 +34,7 @@ use super::{
     dispatch::Dispatch,
     funnel::Funnel,
     operations as op,
+    trace::Trace,
 };
 
 /// A handler behind the pipeline. Cheap to clone: build it once and hand out clones.
@@ -107,13 +108,18 @@ impl<H: ServerHandler> Guard<H> {
         }
         let principal = self.identify(arrival.as_ref());
         let unknown = Op::unknown(&params);
-        let facts = Facts::gather::<Op>(
+        let trace = Trace::of(context.meta(), self.journal.opens_spans());
+        let mut facts = Facts::gather::<Op>(
             &params,
             &context,
             arrival.as_ref(),
             principal,
             &self.catalogue,
         );
+        if let (Some(trace), Some(request)) = (&trace, context.request()) {
+            request.extensions.insert(trace.clone());
+        }
+        facts.trace = trace;
         if Op::NESTS
             && let (Some(arrival), Some(request)) = (&arrival, context.request())
             && arrival.parent.is_none()

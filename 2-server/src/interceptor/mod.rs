@@ -71,6 +71,7 @@ pub mod denial;
 pub mod keys;
 pub mod scope;
 pub mod ticket;
+mod trace;
 mod witness;
 
 use std::{sync::Arc, time::Duration};
@@ -93,6 +94,7 @@ pub use policy::{Policy, Rule};
 pub use rate_limit::{FailureLimit, LimitSettings, Rate, RateLimit};
 pub use scope::{Grant, Grants, Scope};
 pub use ticket::Ticket;
+pub use trace::Trace;
 pub use witness::Witness;
 
 /// **The order.** `Layer` is implemented for tuples, outermost first: a call goes down this list,

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::StreamExt as _;
 use mcp_llm::{
     ChatEvent, ChatRequest, Completion, Message, Provider, ProviderError, Role, ToolSpec,
-    chat::Think,
+    chat::{self, Think},
 };
 use rmcp::{
     RoleServer,
@@ -20,6 +20,8 @@ use rmcp::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::interceptor::Trace;
 
 use super::{Answer, Tool, ToolContext, ToolError, untrusted};
 
@@ -235,7 +237,7 @@ impl Tool for OllamaChat {
 
     async fn call(&self, input: Input, context: ToolContext) -> Result<Answer<Output>, ToolError> {
         let runs = input.run_tools;
-        let mut request = request(input, &context.caller)?;
+        let mut request = request(input, &context)?;
         let mut progress = Progress::new(&context);
         if !runs {
             return Ok(answer(self.turn(request, &mut progress).await?, Vec::new()));
@@ -322,7 +324,7 @@ pub(super) fn told(error: &ProviderError) -> ToolError {
     ToolError(error.public.clone())
 }
 
-fn request(input: Input, caller: &str) -> Result<ChatRequest, ToolError> {
+fn request(input: Input, context: &ToolContext) -> Result<ChatRequest, ToolError> {
     let mut messages: Vec<Message> = input
         .messages
         .into_iter()
@@ -352,7 +354,15 @@ fn request(input: Input, caller: &str) -> Result<ChatRequest, ToolError> {
         }),
         format: input.format,
         options: input.options,
-        caller: caller.to_owned(),
+        caller: context.caller.to_string(),
+        trace: context
+            .request
+            .extensions
+            .get::<Trace>()
+            .map(|trace| chat::Trace {
+                parent: trace.header(),
+                state: trace.state().map(str::to_owned),
+            }),
         ..ChatRequest::default()
     })
 }

@@ -254,9 +254,10 @@ impl Edge {
     /// Gives a refusal of rmcp's own the shape of every other: a JSON-RPC error and a record.
     async fn reshape(&self, response: Response, known: &Known<'_>) -> Response {
         let (parts, body) = response.into_parts();
-        let text = axum::body::to_bytes(body, 64 << 10)
+        // It can quote the request, so it is as long as a request may be, and a little more.
+        let text = axum::body::to_bytes(body, self.max_body.saturating_add(64 << 10))
             .await
-            .unwrap_or_default();
+            .unwrap_or_else(|_| Bytes::from_static(b"the request can't be served"));
         let said = String::from_utf8_lossy(&text);
         let whole: Result<Value, _> = serde_json::from_slice(known.body);
         let id = whole
@@ -275,9 +276,9 @@ impl Edge {
             );
             return self.refuse(&denial, known);
         } else if parts.status == StatusCode::INTERNAL_SERVER_ERROR
-            && self.names_no_session(&known.parts.headers)
+            && self.names_no_session(&known.parts.headers, label)
         {
-            // It ended while the request was on its way.
+            // It belongs to someone else, or ended while the request was on its way.
             let error = ErrorData::invalid_request("Session not found", None);
             (StatusCode::NOT_FOUND, error)
         } else if is_json(&parts.headers) || known.parts.method != Method::POST {
@@ -319,11 +320,13 @@ impl Edge {
         shaped
     }
 
-    /// Whether a request names a session that isn't there.
-    fn names_no_session(&self, headers: &HeaderMap) -> bool {
-        headers
-            .get("mcp-session-id")
-            .is_some_and(|id| id.to_str().is_ok_and(|id| !self.sessions.is_open(id)))
+    /// Whether a request names a session that isn't there for its caller.
+    fn names_no_session(&self, headers: &HeaderMap, label: Option<&Arc<str>>) -> bool {
+        let Some(id) = headers.get("mcp-session-id") else {
+            return false;
+        };
+        let is_theirs = |id| label.is_some_and(|label| self.sessions.belongs_to(id, label));
+        id.to_str().is_ok_and(|id| !is_theirs(id))
     }
 
     fn record(&self, known: &Known<'_>, outcome: Outcome, reason: &str) {

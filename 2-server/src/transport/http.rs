@@ -15,6 +15,7 @@ use tokio::{
     net::TcpListener,
     sync::Semaphore,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
@@ -35,6 +36,9 @@ use crate::{
 const MAX_HEADERS: usize = 64 << 10;
 /// A connection that says nothing for so long is closed, and so is one whose headers trickle in.
 const SILENCE: Duration = Duration::from_secs(60);
+/// A client that takes nothing of its answer for so long is cut off, or it would keep its place, and
+/// what it doesn't read, for ever.
+const STALL: Duration = Duration::from_secs(30);
 /// How long a request's body may take to arrive.
 const BODY_TIME_OUT: Duration = Duration::from_secs(20);
 /// How long to wait when the machine has no file descriptor left, before trying again.
@@ -71,8 +75,11 @@ pub fn router_and_sessions<H: ServerHandler>(
         body_time_out: BODY_TIME_OUT,
     });
     let mut paths = Router::new().route_service("/mcp", mcp);
+    let mut streams = None;
     if settings.serves_sse() {
-        paths = paths.merge(sse::routes(guard, settings, shutdown));
+        let (old_paths, table) = sse::routes(guard, settings, shutdown);
+        paths = paths.merge(old_paths);
+        streams = Some(table);
     }
     let mut paths = paths.layer(middleware::from_fn_with_state(edge, edge::pass));
     if !settings.allowed_origins.is_empty() {
@@ -84,7 +91,8 @@ pub fn router_and_sessions<H: ServerHandler>(
             "/healthz",
             get(|| async { Json(json!({ "status": "ok" })) }),
         );
-    (router, Arc::new(move || sessions.count()))
+    let count = move || sessions.count() + streams.as_ref().map_or(0, |table| table.count());
+    (router, Arc::new(count))
 }
 
 /// Serves without TLS; see [`serve_over`].
@@ -184,7 +192,9 @@ async fn converse(
     watcher: Watcher,
 ) -> hyper::Result<()> {
     let service = service_fn(answer_with(router, remote));
-    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(STALL));
+    let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
     watcher.watch(connection).await
 }
 
@@ -196,5 +206,63 @@ fn answer_with(
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(Remote(remote));
         router.clone().call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// A connection whose answer is larger than what lies between the two sides.
+    async fn asked_for_much() -> (
+        tokio::io::DuplexStream,
+        impl Future<Output = hyper::Result<()>>,
+    ) {
+        let (mut client, server) = duplex(1024);
+        let router = Router::new().route("/", get(|| async { "x".repeat(1 << 20) }));
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new());
+        let remote = SocketAddr::from(([127, 0, 0, 1], 9));
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let conversation = async move {
+            let graceful = GracefulShutdown::new();
+            converse(http, server, router, remote, graceful.watcher()).await
+        };
+        (client, conversation)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_is_cut_off() {
+        let (_client, conversation) = asked_for_much().await;
+        let since = Instant::now();
+        let ended = tokio::time::timeout(STALL * 4, conversation).await;
+        assert!(ended.expect("an end").is_err());
+        assert!(since.elapsed() < STALL * 2, "{:?}", since.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_gets_its_whole_answer() {
+        let (mut client, conversation) = asked_for_much().await;
+        let reading = async {
+            let (mut got, mut piece) = (0, [0; 64 << 10]);
+            loop {
+                tokio::time::sleep(STALL / 2).await;
+                match client.read(&mut piece).await.unwrap() {
+                    0 => return got,
+                    read => got += read,
+                }
+            }
+        };
+        let (got, ended) = tokio::join!(reading, conversation);
+        assert!(got > 1 << 20, "{got}");
+        assert!(ended.is_ok(), "{ended:?}");
     }
 }

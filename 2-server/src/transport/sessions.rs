@@ -85,9 +85,9 @@ impl OwnedSessions {
         }
     }
 
-    /// Whether there is such a session, whoever it belongs to.
-    pub(super) fn is_open(&self, id: &str) -> bool {
-        self.owners().contains_key(id)
+    /// Whether this identity has such a session.
+    pub(super) fn belongs_to(&self, id: &str, label: &str) -> bool {
+        self.owners().get(id).is_some_and(|owner| **owner == *label)
     }
 
     /// Whether the caller may open one more.

@@ -58,25 +58,25 @@ struct Served<H: ServerHandler> {
     shutdown: CancellationToken,
 }
 
-/// Both paths. They belong behind the edge, which signs callers in.
+/// Both paths, and the table of open streams. They belong behind the edge, which signs callers in.
 pub(super) fn routes<H: ServerHandler>(
     guard: &Guard<H>,
     settings: &config::Server,
     shutdown: CancellationToken,
-) -> Router {
-    let table = Table::new(
+) -> (Router, Arc<Table>) {
+    let table = Arc::new(Table::new(
         settings.max_sse_streams,
         settings.max_sse_streams_per_identity,
-    );
+    ));
     let served = Served {
         guard: guard.clone(),
-        table: Arc::new(table),
+        table: Arc::clone(&table),
         idle: Duration::from_millis(settings.session_idle_ms),
         max_body: settings.max_body_bytes,
         shutdown,
     };
     let only = |allow, text| move || async move { wrong_method(allow, text) };
-    Router::new()
+    let paths = Router::new()
         .route(
             "/sse",
             get(open::<H>).fallback(only(
@@ -88,7 +88,8 @@ pub(super) fn routes<H: ServerHandler>(
             "/messages",
             post(accept::<H>).fallback(only("POST", "messages are sent with POST")),
         )
-        .with_state(Arc::new(served))
+        .with_state(Arc::new(served));
+    (paths, table)
 }
 
 /// `GET /sse`

@@ -99,6 +99,10 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
     fn ended(&self, facts: &Facts, outcome: Outcome, took: Duration);
     /// A transport refused one before that.
     fn refused(&self, refusal: &EdgeRefusal<'_>);
+    /// Whether it reports a span for each call, so that a call needs a place in a trace.
+    fn opens_spans(&self) -> bool {
+        false
+    }
 }
 
 /// Keeps the records.
@@ -117,7 +121,13 @@ struct Shared {
     // Unset where nobody may read records back.
     recent: OnceLock<Recent>,
     // Unset where nobody counts.
-    observer: OnceLock<Arc<dyn Observer>>,
+    observers: OnceLock<Observers>,
+}
+
+#[derive(Debug)]
+struct Observers {
+    all: Box<[Arc<dyn Observer>]>,
+    opens_spans: bool,
 }
 
 #[derive(Debug, Default)]
@@ -158,7 +168,7 @@ impl Journal {
             is_off: sink.is_none() && !settings.stderr,
             settings,
             recent: OnceLock::new(),
-            observer: OnceLock::new(),
+            observers: OnceLock::new(),
         });
         let writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
@@ -180,9 +190,22 @@ impl Journal {
         let _ = self.shared.recent.set(Recent::new(scope));
     }
 
-    /// From now on, tells this observer of every request that ends. The first observer stays.
-    pub fn observe(&self, observer: Arc<dyn Observer>) {
-        let _ = self.shared.observer.set(observer);
+    /// From now on, tells these observers of every request that ends. The first ones stay.
+    pub fn observe(&self, observers: impl IntoIterator<Item = Arc<dyn Observer>>) {
+        let all: Box<[_]> = observers.into_iter().collect();
+        let opens_spans = all.iter().any(|observer| observer.opens_spans());
+        let _ = self.shared.observers.set(Observers { all, opens_spans });
+    }
+
+    /// Whether somebody reports a span for each call.
+    pub(in super::super) fn opens_spans(&self) -> bool {
+        let observers = self.shared.observers.get();
+        observers.is_some_and(|observers| observers.opens_spans)
+    }
+
+    fn observers(&self) -> &[Arc<dyn Observer>] {
+        let observers = self.shared.observers.get();
+        observers.map_or(&[], |observers| &observers.all)
     }
 
     /// The last records of a caller, oldest first, each a JSON object.
@@ -252,7 +275,7 @@ impl Journal {
                 .map_or("none", |principal| principal.label())
                 .to_owned()
         };
-        if let Some(observer) = self.shared.observer.get() {
+        for observer in self.observers() {
             observer.ended(facts, outcome, facts.started.elapsed());
         }
         // A strict journal has let the call go on, so it owes it a record. There are only as many
@@ -271,7 +294,7 @@ impl Journal {
 
     /// Writes the line of a request that a transport's edge refused.
     pub fn refused_at_the_edge(&self, refusal: &EdgeRefusal<'_>) {
-        if let Some(observer) = self.shared.observer.get() {
+        for observer in self.observers() {
             observer.refused(refusal);
         }
         self.shared.append(

@@ -18,7 +18,7 @@ const FULL_WAIT: Duration = Duration::from_secs(30);
 
 /// The open streams.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(in super::super) struct Table {
     streams: Mutex<HashMap<Box<str>, Arc<Stream>>>,
     most: usize,
     most_of_one: usize,
@@ -118,6 +118,11 @@ impl Table {
             id,
         };
         Ok((stream, Arc::new(place)))
+    }
+
+    /// How many are open.
+    pub(in super::super) fn count(&self) -> usize {
+        self.lock().len()
     }
 
     /// A stream that this identity opened and that hasn't ended.
