@@ -7,7 +7,7 @@ CONFIG ?= config/server.toml
 TOOLS_DIR ?= .tools
 export TOOLS_DIR
 
-.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
+.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-traces \
 	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams book \
 	bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
@@ -33,13 +33,13 @@ run-client: toolchain ## The chat client; needs a server
 test: toolchain ## All tests; no network needed
 	$(CARGO) test --workspace
 
-check: check-format check-lint check-docs check-deny test ## What CI runs: format, lints, docs, licences, tests
+check: check-format check-lint check-docs check-deny test check-traces ## What CI runs: format, lints, docs, licences, tests
 
 check-format: toolchain
 	$(CARGO) fmt --check
 
 check-lint: toolchain
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
 check-docs: toolchain
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
@@ -65,6 +65,9 @@ ready-4: ## What step 4 needs
 
 check-0: toolchain ## Check yourself after step 0: what the pages say is true
 	$(CARGO) test --package mcp-server --test everything learning_path
+
+check-traces: toolchain
+	$(CARGO) test --package mcp-server --features otlp --test everything traces::
 
 check-1: toolchain ## Check yourself after step 1: the language model's crate
 	$(CARGO) test --package mcp-llm
