@@ -14,5 +14,5 @@ serve
 
 tell "the monitor calls echo with ping:" "$(call "$key" echo '{"message":"ping"}')"
 tell "whoever took its key sends more:" "$(call "$key" echo '{"message":"all that I know"}')"
-tell "or leaves the argument out:" "$(call "$key" echo '{}')"
 [ "$1" = off ] || recorded --outcome FORBIDDEN
+tell "or leaves the argument out:" "$(call "$key" echo '{}')"
