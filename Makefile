@@ -9,7 +9,7 @@ export TOOLS_DIR
 
 .PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-traces \
 	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams book \
-	bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
+	exercises check-exercises bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | if [ -n "$$NO_COLOR" ] || [ ! -t 1 ]; then sed 's/\x1b\[[0-9;]*m//g'; else cat; fi
@@ -33,7 +33,7 @@ run-client: toolchain ## The chat client; needs a server
 test: toolchain ## All tests; no network needed
 	$(CARGO) test --workspace
 
-check: check-format check-lint check-docs check-deny test check-traces ## What CI runs: format, lints, docs, licences, tests
+check: check-format check-lint check-docs check-deny test check-traces check-exercises ## What CI runs: format, lints, docs, licences, tests, exercises
 
 check-format: toolchain
 	$(CARGO) fmt --check
@@ -100,6 +100,12 @@ diagrams: ## Read every diagram of the pages with Mermaid's own parser; needs no
 
 book: toolchain ## The pages as one site, in target/book/html, its links checked; needs python3, node and a registry
 	@scripts/book.sh
+
+exercises: toolchain ## Your next exercise; STEP=2 of one step, EX=b3 one of them, HINT=1 with its hint
+	@CARGO="$(CARGO)" STEP="$(STEP)" EX="$(EX)" HINT="$(HINT)" scripts/exercises.sh
+
+check-exercises: toolchain ## Each exercise fails while it is open, and passes with its solution
+	@CARGO="$(CARGO)" scripts/exercises.sh prove
 
 bench-llm: toolchain ## Figures of step 1: decoding, first token, memory
 	$(CARGO) run --release --package mcp-llm --example bench-llm
