@@ -111,6 +111,7 @@ bench-llm: toolchain ## Figures of step 1: decoding, first token, memory
 	$(CARGO) run --release --package mcp-llm --example bench-llm
 
 bench-client: toolchain ## Figures of step 3: key to screen, frames, memory
+	@$(CARGO) build --quiet --release --package mcp-client --package mcp-server --bins
 	$(CARGO) run --release --package mcp-client --example bench-client
 
 conformance: toolchain ## The official conformance suite, through the guard; needs node and a registry
@@ -126,6 +127,7 @@ e2e: toolchain ## The whole conversation in a real terminal; needs tmux
 	@$(CARGO) build --quiet --workspace --bins
 	@$(CARGO) build --quiet --package mcp-llm --example fake-ollama
 	@tests/tmux/run.sh
+	@3-client/record-screen.sh --check
 
 oracles: toolchain ## Judge the fake Ollama by Ollama's own clients; needs node, python3 and a registry
 	@tests/oracles/run.sh

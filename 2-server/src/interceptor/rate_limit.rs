@@ -16,7 +16,7 @@ use std::{
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
-    middleware::NoOpMiddleware,
+    middleware::{NoOpMiddleware, StateInformationMiddleware},
 };
 use rmcp::model::JsonObject;
 use serde::{Deserialize, Serialize};
@@ -75,22 +75,29 @@ impl Rate {
 /// One bucket for each key, at most `capacity` of them.
 #[derive(Debug)]
 struct Buckets<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
-    limiter: RateLimiter<K, BoundedStore<K>, C, NoOpMiddleware<C::Instant>>,
+    limiter: RateLimiter<K, BoundedStore<K>, C, StateInformationMiddleware>,
     clock: C,
 }
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
     fn new(rate: Rate, capacity: usize, clock: C) -> Self {
         Self {
-            limiter: RateLimiter::new(rate.quota(), BoundedStore::new(capacity), clock.clone()),
+            limiter: RateLimiter::<K, _, C, NoOpMiddleware<C::Instant>>::new(
+                rate.quota(),
+                BoundedStore::new(capacity),
+                clock.clone(),
+            )
+            // Says after each call how many more are left.
+            .with_middleware(),
             clock,
         }
     }
 
-    /// Takes one call from a key's budget, or tells how long to wait.
-    fn take(&self, key: &K) -> Result<(), Duration> {
-        let Err(until) = self.limiter.check_key(key) else {
-            return Ok(());
+    /// Takes one call from a key's budget and tells how many are left, or how long to wait.
+    fn take(&self, key: &K) -> Result<u32, Duration> {
+        let until = match self.limiter.check_key(key) {
+            Ok(state) => return Ok(state.remaining_burst_capacity()),
+            Err(until) => until,
         };
         let wait = until.wait_time_from(self.clock.now());
         if wait < NO_REAL_WAIT {
@@ -108,10 +115,11 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
 
     /// Drops the buckets that are as good as new (they hold back no budget) and tries once more.
     #[cold]
-    fn take_after_cleaning(&self, key: &K) -> Result<(), Duration> {
+    fn take_after_cleaning(&self, key: &K) -> Result<u32, Duration> {
         self.limiter.retain_recent();
         self.limiter
             .check_key(key)
+            .map(|state| state.remaining_burst_capacity())
             .map_err(|until| until.wait_time_from(self.clock.now()).min(FULL_WAIT))
     }
 }
@@ -196,10 +204,11 @@ impl RateLimit {
     /// 429 when the budget is used up.
     pub fn charge(&self, principal: &Principal) -> Result<(), Denial> {
         self.charge_identity(principal)
+            .map(drop)
             .map_err(|wait| Denial::throttled("too many calls: wait, then try again", wait))
     }
 
-    fn charge_identity(&self, principal: &Principal) -> Result<(), Duration> {
+    fn charge_identity(&self, principal: &Principal) -> Result<u32, Duration> {
         let Some(rate) = principal.key().and_then(|key| key.rate) else {
             return self.0.identity.take(principal.label());
         };
@@ -233,6 +242,7 @@ impl Rule for RateLimit {
     ) -> Result<InFlightPermit, Denial> {
         let principal = facts.principal()?;
         let slow_down = |what: &str, wait| {
+            facts.note_budget(0);
             Denial::throttled(format!("too many {what}: wait, then try again"), wait)
         };
         let permit = self.0.in_flight.enter(principal.label()).ok_or_else(|| {
@@ -241,15 +251,18 @@ impl Rule for RateLimit {
                 Duration::from_secs(1),
             )
         })?;
-        self.charge_identity(principal)
+        let mut left = self
+            .charge_identity(principal)
             .map_err(|wait| slow_down("calls", wait))?;
         if let Some(tool) = facts.tool()
             && let Some(buckets) = self.0.tools.get(tool)
         {
-            buckets
+            let of_tool = buckets
                 .take(principal.label())
                 .map_err(|wait| slow_down(&format!("calls of {tool}"), wait))?;
+            left = left.min(of_tool);
         }
+        facts.note_budget(left);
         Ok(permit)
     }
 }
@@ -434,7 +447,7 @@ mod tests {
         );
         // Once the old buckets are as good as new, there is room again.
         clock.advance(Duration::from_secs(120));
-        assert_eq!(buckets.take(&77_777), Ok(()));
+        assert_eq!(buckets.take(&77_777), Ok(0), "a burst of one leaves none");
     }
 
     #[test]

@@ -142,6 +142,9 @@ pub(super) fn render(facts: &Facts, outcome: Outcome, denial: Option<&Denial>) -
             .map(|scope| scope.as_str()),
     );
     line.list("arguments", facts.argument_names.iter().map(AsRef::as_ref));
+    if let Some(left) = facts.budget_left() {
+        line.number("budget_left", left.into());
+    }
     line.millis("duration_ms", facts.started.elapsed());
     if let Some(parent) = &facts.parent {
         line.text("parent_id", parent);
