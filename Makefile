@@ -10,7 +10,8 @@ SPEED = $(CARGO) bench --quiet --package mcp-server --bench speed --
 export TOOLS_DIR
 
 .PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-traces \
-	check-1 check-2 check-3 check-4 exercises check-exercises bench bench-quick bench-peers bench-guard profile soak bench-llm bench-client \
+	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams book \
+	exercises check-exercises bench bench-quick bench-peers bench-guard profile soak bench-llm bench-client \
 	conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
@@ -50,6 +51,24 @@ check-deny: toolchain
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 2; }
 	$(CARGO) deny --config config/deny.toml check bans licenses sources
 
+ready-0: ## What `make run` needs and this machine lacks, and what to do about it
+	@scripts/ready.sh 0
+
+ready-1: ## What step 1 needs
+	@scripts/ready.sh 1
+
+ready-2: ## What step 2 needs
+	@scripts/ready.sh 2
+
+ready-3: ## What step 3 needs
+	@scripts/ready.sh 3
+
+ready-4: ## What step 4 needs
+	@scripts/ready.sh 4
+
+check-0: toolchain ## Check yourself after step 0: what the pages say is true
+	$(CARGO) test --package mcp-server --test everything learning_path
+
 check-traces: toolchain
 	$(CARGO) test --package mcp-server --features otlp --test everything traces::
 
@@ -64,6 +83,26 @@ check-3: toolchain ## Check yourself after step 3: the chat client
 
 check-4: toolchain ## Check yourself after step 4: the parts together
 	$(CARGO) test --package mcp-server --test everything
+
+attack: toolchain ## Attack a guarded server; DEFENCE=name takes a defence away, ONLY=row picks attacks
+	@DEFENCE=$(DEFENCE) ONLY=$(ONLY) ARGS="$(ARGS)" scripts/attack.sh
+
+lab: toolchain ## Play a real exchange, message by message: LAB=handshake, tools, streaming, cancel, eras, stdio-vs-http
+	@$(CARGO) build --quiet --package mcp-client --bin mcp-client
+	@$(CARGO) build --quiet --package mcp-server --bin mcp-server
+	@"$${CARGO_TARGET_DIR:-target}/debug/mcp-client" lab $(or $(LAB),handshake) $(ARGS)
+
+docs-update: toolchain ## Write anew what the pages show of each command's output; needs python3
+	@scripts/outputs.py update
+
+docs-check: toolchain ## Compare what the pages show with what the commands print; needs python3
+	@scripts/outputs.py check
+
+diagrams: ## Read every diagram of the pages with Mermaid's own parser; needs node and a registry
+	@scripts/diagrams.sh
+
+book: toolchain ## The pages as one site, in target/book/html, its links checked; needs python3, node and a registry
+	@scripts/book.sh
 
 exercises: toolchain ## Your next exercise; STEP=2 of one step, EX=b3 one of them, HINT=1 with its hint
 	@CARGO="$(CARGO)" STEP="$(STEP)" EX="$(EX)" HINT="$(HINT)" scripts/exercises.sh
