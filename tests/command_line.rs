@@ -140,6 +140,38 @@ fn policy_tells_the_decision_and_the_rule_that_made_it() {
         r#"{"city":"Oslo"}"#,
     ]);
     assert_eq!(code, Some(0));
+    for free in [
+        "logging/setLevel",
+        "tasks/get",
+        "notifications/cancelled",
+        "ping",
+    ] {
+        let (code, text) = explain(&[free]);
+        assert!(
+            code == Some(0) && text.starts_with("ALLOWED"),
+            "{free}: {text}"
+        );
+    }
+    assert_eq!(explain(&["completion/complete"]).0, Some(2), "of what?");
+
+    let ended = crate::support::keys(&[("bob", "\"*\"")]) + "expires = 2020-01-01\n";
+    std::fs::write(folder.path().join("keys.toml"), ended).unwrap();
+    let (code, text) = explain(&["tools/call", "echo"]);
+    assert!(code == Some(1) && text.contains("has expired"), "{text}");
+}
+
+#[test]
+fn what_the_record_says_cant_steer_the_terminal_that_shows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let record = r#"{"ts":"t","identity":"i","method":"tools/call","target":"a\u202eb\u001b[2Jc","outcome":"FORBIDDEN"}"#;
+    std::fs::write(&file, format!("{record}\nno\u{202e}record\u{1b}\n")).unwrap();
+    let shown = out(&run(folder.path(), &["audit", "tail", "audit.jsonl"]));
+    assert!(
+        shown.contains("ab[2Jc") && shown.contains("norecord"),
+        "{shown}"
+    );
+    assert!(!shown.contains(['\u{202e}', '\u{1b}']), "{shown:?}");
 }
 
 #[test]
@@ -150,5 +182,15 @@ fn help_shows_an_example_and_the_exit_codes() {
         help.contains("Examples:") && help.contains("Exit codes:"),
         "{help}"
     );
+    for path in [
+        "/mcp",
+        "/sse",
+        "/messages",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ] {
+        assert!(help.contains(path), "{path}: {help}");
+    }
     assert_eq!(run(folder.path(), &["--nonsense"]).status.code(), Some(2));
 }

@@ -114,6 +114,8 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     if let Some(session) = parts.headers.get("mcp-session-id") {
         claimed.headers.insert("mcp-session-id", session.clone());
     }
+    // It has done its work: what a handler never sees, it can't log or pass on.
+    credentials::forget(&mut parts.headers);
     parts.extensions.insert(arrival);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
@@ -175,16 +177,15 @@ impl Edge {
         if !trusted(&address) {
             return Some(address);
         }
-        let forwarded: Vec<&str> = parts
-            .headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .collect();
-        for hop in forwarded.iter().rev() {
+        let forwarded = parts.headers.get_all("x-forwarded-for");
+        let hops = forwarded.iter().rev().flat_map(|value| {
+            // By bytes: a proxy adds its word to a line that its client began, with any byte.
+            value.as_bytes().rsplit(|byte| *byte == b',')
+        });
+        for hop in hops {
             // What a proxy says and nobody can read must not become the proxy's own address, which
             // may be allowed more than the caller.
+            let hop = std::str::from_utf8(hop).ok()?;
             address = hop.trim().parse::<IpAddr>().ok()?.to_canonical();
             if !trusted(&address) {
                 break;

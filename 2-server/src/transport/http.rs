@@ -23,7 +23,7 @@ use super::{
     cors,
     edge::{self, Edge, Remote},
     operations::Sessions,
-    site::Site,
+    site::{self, Site},
     sse, streamable,
     tls::Tls,
 };
@@ -82,15 +82,19 @@ pub fn router_and_sessions<H: ServerHandler>(
         streams = Some(table);
     }
     let mut paths = paths.layer(middleware::from_fn_with_state(edge, edge::pass));
+    let site = Arc::new(site);
     if !settings.allowed_origins.is_empty() {
-        paths = paths.layer(middleware::from_fn_with_state(Arc::new(site), cors::pass));
+        let site = Arc::clone(&site);
+        paths = paths.layer(middleware::from_fn_with_state(site, cors::pass));
     }
-    let router = paths
-        // Behind no key: it tells nothing but that the server is there.
+    // Behind no key: it tells nothing but that the server is there.
+    let health = Router::new()
         .route(
             "/healthz",
             get(|| async { Json(json!({ "status": "ok" })) }),
-        );
+        )
+        .layer(middleware::from_fn_with_state(site, site::no_pages));
+    let router = paths.merge(health);
     let count = move || sessions.count() + streams.as_ref().map_or(0, |table| table.count());
     (router, Arc::new(count))
 }
