@@ -17,7 +17,7 @@ use axum::{
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use ipnet::IpNet;
-use rmcp::ErrorData;
+use rmcp::{ErrorData, model::ErrorCode};
 use serde_json::{Value, json};
 
 use super::{
@@ -100,6 +100,21 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
             );
         }
     };
+
+    if let Some(name) = named_twice(&parts.headers) {
+        let known = Known {
+            parts: &parts,
+            address,
+            principal: Some(&principal),
+            ticket: None,
+            body: &body,
+            since,
+        };
+        return match edge.limits.charge(&principal) {
+            Ok(()) => edge.ambiguous(name, &known),
+            Err(denial) => edge.refuse(&denial, &known),
+        };
+    }
 
     let slot = DenialSlot::default();
     let mut arrival = Arrival::new(transport(&parts), Some(principal.clone()));
@@ -252,6 +267,14 @@ impl Edge {
         response
     }
 
+    /// Two headers of a name that may be there once: a proxy could read the one, and we the other.
+    fn ambiguous(&self, name: &str, known: &Known<'_>) -> Response {
+        let said = format!("duplicate {name} header: send one");
+        self.record(known, Outcome::Rejected, &said);
+        let error = ErrorData::new(ErrorCode::HEADER_MISMATCH, said, None);
+        answer(StatusCode::BAD_REQUEST, None, &error)
+    }
+
     /// Gives a refusal of rmcp's own the shape of every other: a JSON-RPC error and a record.
     async fn reshape(&self, response: Response, known: &Known<'_>) -> Response {
         let (parts, body) = response.into_parts();
@@ -353,6 +376,13 @@ impl Edge {
             took: known.since.elapsed(),
         });
     }
+}
+
+/// A header that there are two of and that rmcp reads the first of; it looks after the others.
+fn named_twice(headers: &HeaderMap) -> Option<&'static str> {
+    ["mcp-protocol-version", "mcp-session-id"]
+        .into_iter()
+        .find(|name| headers.get_all(*name).iter().nth(1).is_some())
 }
 
 /// What is asked, where no message says it. The path alone: a query may hold what must not be
