@@ -7,8 +7,8 @@ CONFIG ?= config/server.toml
 TOOLS_DIR ?= .tools
 export TOOLS_DIR
 
-.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
-	check-1 check-2 check-3 check-4 bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
+.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-traces \
+	check-1 check-2 check-3 check-4 exercises check-exercises bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | if [ -n "$$NO_COLOR" ] || [ ! -t 1 ]; then sed 's/\x1b\[[0-9;]*m//g'; else cat; fi
@@ -17,28 +17,28 @@ install: toolchain ## Build everything for use, into target/release
 	$(CARGO) build --release --workspace --bins
 
 run: toolchain config-there ## Server and chat client together, in this terminal
-	@$(CARGO) build --quiet --workspace --bins
+	@$(CARGO) build --workspace --bins
 	@CONFIG=$(CONFIG) scripts/run.sh
 
 run-server: toolchain config-there ## The server over stdio, as a host launches it
 	@$(CARGO) run --quiet --package mcp-server -- --config $(CONFIG)
 
 run-server-sse: toolchain config-there ## The server over HTTP, for run-client in a second terminal
-	@$(CARGO) run --quiet --package mcp-server -- --config $(CONFIG) --transport sse
+	@$(CARGO) run --package mcp-server -- --config $(CONFIG) --transport sse
 
 run-client: toolchain ## The chat client; needs a server
-	@$(CARGO) run --quiet --package mcp-client
+	@$(CARGO) run --package mcp-client
 
 test: toolchain ## All tests; no network needed
 	$(CARGO) test --workspace
 
-check: check-format check-lint check-docs check-deny test ## What CI runs: format, lints, docs, licences, tests
+check: check-format check-lint check-docs check-deny test check-traces check-exercises ## What CI runs: format, lints, docs, licences, tests, exercises
 
 check-format: toolchain
 	$(CARGO) fmt --check
 
 check-lint: toolchain
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
 check-docs: toolchain
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
@@ -46,6 +46,9 @@ check-docs: toolchain
 check-deny: toolchain
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 2; }
 	$(CARGO) deny --config config/deny.toml check bans licenses sources
+
+check-traces: toolchain
+	$(CARGO) test --package mcp-server --features otlp --test everything traces::
 
 check-1: toolchain ## Check yourself after step 1: the language model's crate
 	$(CARGO) test --package mcp-llm
@@ -58,6 +61,12 @@ check-3: toolchain ## Check yourself after step 3: the chat client
 
 check-4: toolchain ## Check yourself after step 4: the parts together
 	$(CARGO) test --package mcp-server --test everything
+
+exercises: toolchain ## Your next exercise; STEP=2 of one step, EX=b3 one of them, HINT=1 with its hint
+	@CARGO="$(CARGO)" STEP="$(STEP)" EX="$(EX)" HINT="$(HINT)" scripts/exercises.sh
+
+check-exercises: toolchain ## Each exercise fails while it is open, and passes with its solution
+	@CARGO="$(CARGO)" scripts/exercises.sh prove
 
 bench-llm: toolchain ## Figures of step 1: decoding, first token, memory
 	$(CARGO) run --release --package mcp-llm --example bench-llm

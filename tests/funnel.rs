@@ -8,7 +8,7 @@ use std::sync::{
 
 use mcp_server::interceptor::{
     Arrival, Authenticator, Catalogue, FailureLimit, Grants, Guard, Journal, JournalSettings,
-    KeyStore, LimitSettings, Peer, Pipeline, Rate, RateLimit, audit::FileSettings,
+    KeyStore, LimitSettings, OwnRules, Peer, Pipeline, Rate, RateLimit, audit::FileSettings,
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -166,6 +166,7 @@ fn pipeline(folder: &std::path::Path, anonymous: Option<Grants>) -> Pipeline {
             FailureLimit::new(rate, 10),
         )),
         limits: RateLimit::new(&limits),
+        rules: OwnRules::default(),
         catalogue: Arc::new(Catalogue::new()),
         time_out: std::time::Duration::from_secs(5),
     }

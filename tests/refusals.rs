@@ -1,8 +1,10 @@
 //! Who is refused, how, and what they are told.
 
+use mcp_server::interceptor::{Denial, DenialKind, Rule, call::Facts};
+use rmcp::model::JsonObject;
 use serde_json::json;
 
-use crate::support::{Server, Wire};
+use crate::support::{Server, Wire, odd::Odd};
 
 #[tokio::test]
 async fn without_a_key_and_with_a_wrong_one_nothing_passes() {
@@ -251,6 +253,46 @@ async fn a_header_that_disagrees_with_the_body_is_refused() {
     .await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.error()["code"], -32020);
+}
+
+/// Lets a tool run only when it is asked nicely.
+#[derive(Clone)]
+struct Please;
+
+impl Rule for Please {
+    type Permit = ();
+
+    fn check(&self, facts: &Facts, arguments: Option<&JsonObject>) -> Result<(), Denial> {
+        let nicely = arguments.is_some_and(|arguments| arguments.contains_key("please"));
+        if facts.tool().is_none() || nicely {
+            return Ok(());
+        }
+        Err(Denial::new(DenialKind::Throttled, "say please"))
+    }
+}
+
+#[tokio::test]
+async fn a_rule_of_ones_own_is_asked_last_and_refuses_like_any_other() {
+    let odd = Odd::default();
+    let server = Server::guarding(
+        odd.clone(),
+        |it| it.rule(Please),
+        mcp_server::config::Server::default(),
+    )
+    .await;
+    let (ada, bob) = (server.client("ada"), server.client("bob"));
+    let refused = ada.call("echo", json!({})).await;
+    assert_eq!(refused.status, 429, "{refused:?}");
+    assert_eq!(refused.error()["data"]["reason"], "say please");
+    assert_eq!(odd.reached(), 0, "the handler never heard of it");
+    let without_scope = bob.call("panic", json!({})).await;
+    assert_eq!(without_scope.status, 403, "the scope is asked for first");
+    assert_eq!(ada.request("tools/list", json!({})).await.status, 200);
+    ada.call("echo", json!({ "please": true })).await.result();
+    assert_eq!(odd.reached(), 1);
+    let recorded = server.record();
+    let outcomes: Vec<_> = recorded.iter().map(|line| &line["outcome"]).collect();
+    assert_eq!(outcomes, ["THROTTLED", "FORBIDDEN", "SUCCESS", "SUCCESS"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@
 //! Anyone on this machine may add; nobody may divide, and the tool isn't even listed. Each call
 //! leaves a line on standard error.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{io::Write as _, net::Ipv4Addr, time::Duration};
 
 use mcp_server::{
     config,
@@ -70,6 +70,11 @@ async fn main() -> anyhow::Result<()> {
     } else {
         let settings = config::Server::default();
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port)).await?;
+        writeln!(
+            std::io::stderr(),
+            "listening on http://{}/mcp",
+            listener.local_addr()?
+        )?;
         let router = http::router(&guarded, &pipeline, &settings, shutdown.clone());
         let grace = Duration::from_secs(1);
         http::serve(listener, router, settings.max_connections, shutdown, grace).await?;

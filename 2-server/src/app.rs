@@ -10,8 +10,8 @@ use crate::{
     config::{Config, ConfigError},
     handler::Handler,
     interceptor::{
-        Authenticator, FailureLimit, Guard, Journal, KeyStore, Pipeline, Rate, RateLimit, Scope,
-        audit::Observer, keys::resolve,
+        Authenticator, FailureLimit, Guard, Journal, KeyStore, OwnRules, Pipeline, Rate, RateLimit,
+        Scope, audit::Observer, keys::resolve,
     },
     metrics::Metrics,
     readiness::Readiness,
@@ -112,6 +112,7 @@ impl App {
             authenticator,
             limits: RateLimit::new(&limits),
             catalogue: Arc::new(handler.catalogue()),
+            rules: OwnRules::default(),
             time_out: config.request_time_out(),
         };
         Ok(Self {

@@ -98,7 +98,7 @@ impl Traces {
                 trace
                     .state()
                     .and_then(|it| it.parse().ok())
-                    .unwrap_or_else(|| TraceState::NONE),
+                    .unwrap_or(TraceState::NONE),
             )),
         };
         NEXT.set(Some((trace_id, SpanId::from_bytes(trace.span_id))));

@@ -116,7 +116,11 @@ pub struct Registered {
 }
 
 impl Registered {
-    fn new<T: Tool>(tool: T, scope: &str) -> Result<Self, String> {
+    /// Puts a tool into the list; `scope` is what a caller needs for it.
+    ///
+    /// # Errors
+    /// When the scope or a schema isn't one.
+    pub fn new<T: Tool>(tool: T, scope: &str) -> Result<Self, String> {
         let scope = Scope::parse(scope).map_err(|error| error.to_string())?;
         let definition =
             rmcp::model::Tool::new(T::NAME, T::DESCRIPTION, schema_for_input::<T::Input>()?)

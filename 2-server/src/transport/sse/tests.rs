@@ -20,7 +20,7 @@ use super::*;
 use crate::{
     interceptor::{
         Authenticator, Catalogue, FailureLimit, Journal, JournalSettings, KeyStore, LimitSettings,
-        Pipeline, Rate, RateLimit,
+        OwnRules, Pipeline, Rate, RateLimit,
         audit::FileSettings,
         keys::{Roles, fingerprint},
     },
@@ -103,6 +103,7 @@ fn server(change: impl FnOnce(&mut config::Server)) -> Server {
             concurrent: 1000.try_into().unwrap(),
             capacity: 100,
         }),
+        rules: OwnRules::default(),
         catalogue: Arc::new(Catalogue::new()),
         time_out: PATIENCE,
     };
