@@ -9,8 +9,10 @@ SECONDS ?= 600
 SPEED = $(CARGO) bench --quiet --package mcp-server --bench speed --
 export TOOLS_DIR
 
-.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny \
-	check-1 check-2 check-3 check-4 bench bench-quick bench-peers bench-guard profile soak bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
+.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-traces \
+	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams book \
+	exercises check-exercises bench bench-quick bench-peers bench-guard profile soak bench-llm bench-client \
+	conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | if [ -n "$$NO_COLOR" ] || [ ! -t 1 ]; then sed 's/\x1b\[[0-9;]*m//g'; else cat; fi
@@ -34,13 +36,13 @@ run-client: toolchain ## The chat client; needs a server
 test: toolchain ## All tests; no network needed
 	$(CARGO) test --workspace
 
-check: check-format check-lint check-docs check-deny test ## What CI runs: format, lints, docs, licences, tests
+check: check-format check-lint check-docs check-deny test check-traces check-exercises ## What CI runs: format, lints, docs, licences, tests, exercises
 
 check-format: toolchain
 	$(CARGO) fmt --check
 
 check-lint: toolchain
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
 check-docs: toolchain
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
@@ -48,6 +50,27 @@ check-docs: toolchain
 check-deny: toolchain
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 2; }
 	$(CARGO) deny --config config/deny.toml check bans licenses sources
+
+ready-0: ## What `make run` needs and this machine lacks, and what to do about it
+	@scripts/ready.sh 0
+
+ready-1: ## What step 1 needs
+	@scripts/ready.sh 1
+
+ready-2: ## What step 2 needs
+	@scripts/ready.sh 2
+
+ready-3: ## What step 3 needs
+	@scripts/ready.sh 3
+
+ready-4: ## What step 4 needs
+	@scripts/ready.sh 4
+
+check-0: toolchain ## Check yourself after step 0: what the pages say is true
+	$(CARGO) test --package mcp-server --test everything learning_path
+
+check-traces: toolchain
+	$(CARGO) test --package mcp-server --features otlp --test everything traces::
 
 check-1: toolchain ## Check yourself after step 1: the language model's crate
 	$(CARGO) test --package mcp-llm
@@ -60,6 +83,32 @@ check-3: toolchain ## Check yourself after step 3: the chat client
 
 check-4: toolchain ## Check yourself after step 4: the parts together
 	$(CARGO) test --package mcp-server --test everything
+
+attack: toolchain ## Attack a guarded server; DEFENCE=name takes a defence away, ONLY=row picks attacks
+	@DEFENCE=$(DEFENCE) ONLY=$(ONLY) ARGS="$(ARGS)" scripts/attack.sh
+
+lab: toolchain ## Play a real exchange, message by message: LAB=handshake, tools, streaming, cancel, eras, stdio-vs-http
+	@$(CARGO) build --quiet --package mcp-client --bin mcp-client
+	@$(CARGO) build --quiet --package mcp-server --bin mcp-server
+	@"$${CARGO_TARGET_DIR:-target}/debug/mcp-client" lab $(or $(LAB),handshake) $(ARGS)
+
+docs-update: toolchain ## Write anew what the pages show of each command's output; needs python3
+	@scripts/outputs.py update
+
+docs-check: toolchain ## Compare what the pages show with what the commands print; needs python3
+	@scripts/outputs.py check
+
+diagrams: ## Read every diagram of the pages with Mermaid's own parser; needs node and a registry
+	@scripts/diagrams.sh
+
+book: toolchain ## The pages as one site, in target/book/html, its links checked; needs python3, node and a registry
+	@scripts/book.sh
+
+exercises: toolchain ## Your next exercise; STEP=2 of one step, EX=b3 one of them, HINT=1 with its hint
+	@CARGO="$(CARGO)" STEP="$(STEP)" EX="$(EX)" HINT="$(HINT)" scripts/exercises.sh
+
+check-exercises: toolchain ## Each exercise fails while it is open, and passes with its solution
+	@CARGO="$(CARGO)" scripts/exercises.sh prove
 
 bench-llm: toolchain ## Figures of step 1: decoding, first token, memory
 	$(CARGO) run --release --package mcp-llm --example bench-llm
@@ -88,6 +137,7 @@ soak: toolchain ## Load and churn for SECONDS=600: nothing may grow, leak or slo
 	$(SPEED) report
 
 bench-client: toolchain ## Figures of step 3: key to screen, frames, memory
+	@$(CARGO) build --quiet --release --package mcp-client --package mcp-server --bins
 	$(CARGO) run --release --package mcp-client --example bench-client
 
 conformance: toolchain ## The official conformance suite, through the guard; needs node and a registry
@@ -103,6 +153,7 @@ e2e: toolchain ## The whole conversation in a real terminal; needs tmux
 	@$(CARGO) build --quiet --workspace --bins
 	@$(CARGO) build --quiet --package mcp-llm --example fake-ollama
 	@tests/tmux/run.sh
+	@3-client/record-screen.sh --check
 
 oracles: toolchain ## Judge the fake Ollama by Ollama's own clients; needs node, python3 and a registry
 	@tests/oracles/run.sh

@@ -8,7 +8,7 @@ use std::sync::{
 
 use mcp_server::interceptor::{
     Arrival, Authenticator, Catalogue, FailureLimit, Grants, Guard, Journal, JournalSettings,
-    KeyStore, LimitSettings, Peer, Pipeline, Rate, RateLimit, audit::FileSettings,
+    KeyStore, LimitSettings, OwnRules, Peer, Pipeline, Rate, RateLimit, audit::FileSettings,
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -166,6 +166,7 @@ fn pipeline(folder: &std::path::Path, anonymous: Option<Grants>) -> Pipeline {
             FailureLimit::new(rate, 10),
         )),
         limits: RateLimit::new(&limits),
+        rules: OwnRules::default(),
         catalogue: Arc::new(Catalogue::new()),
         time_out: std::time::Duration::from_secs(5),
     }
@@ -240,6 +241,14 @@ fn the_list_of_requests_is_rmcps_own() {
         requests().len(),
         "rmcp knows another number of requests: add the new one to the guard, then here"
     );
+}
+
+#[test]
+fn the_guard_knows_every_notification_of_rmcps() {
+    let schema = serde_json::to_value(schemars::schema_for!(ClientNotification)).unwrap();
+    let known = schema["anyOf"].as_array().unwrap().len();
+    // Cancelled, progress, initialized, roots' change, and whatever else.
+    assert_eq!(known, 5, "add the new one to the guard, then here");
 }
 
 #[tokio::test]

@@ -61,6 +61,11 @@ mod operations;
 mod traces;
 // What the pages say is true.
 mod learning_path;
+// Each step has the same shape, and each control its chapter.
+mod chapters;
+mod steps;
+// What a newcomer's machine lacks is told, with what to do.
+mod ready;
 // What SECURITY.md names is there.
 mod security_page;
 // Which crate and module may use which.

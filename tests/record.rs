@@ -64,6 +64,9 @@ async fn every_outcome_is_written_once() {
             && call["identity"].as_str().unwrap().len() == 16
     );
     assert!(call["duration_ms"].as_f64().unwrap() >= 0.0);
+    let left = call["budget_left"].as_u64().unwrap();
+    let throttled = record.iter().find(|line| line["outcome"] == "THROTTLED");
+    assert!(left > 0 && throttled.unwrap()["budget_left"] == 0);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! Who is refused, how, and what they are told.
 
+use mcp_server::interceptor::{Denial, DenialKind, Rule, call::Facts};
+use rmcp::model::JsonObject;
 use serde_json::json;
 
-use crate::support::{Server, Wire};
+use crate::support::{Server, Wire, odd::Odd};
 
 #[tokio::test]
 async fn without_a_key_and_with_a_wrong_one_nothing_passes() {
@@ -251,4 +253,105 @@ async fn a_header_that_disagrees_with_the_body_is_refused() {
     .await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.error()["code"], -32020);
+}
+
+/// Lets a tool run only when it is asked nicely.
+#[derive(Clone)]
+struct Please;
+
+impl Rule for Please {
+    type Permit = ();
+
+    fn check(&self, facts: &Facts, arguments: Option<&JsonObject>) -> Result<(), Denial> {
+        let nicely = arguments.is_some_and(|arguments| arguments.contains_key("please"));
+        if facts.tool().is_none() || nicely {
+            return Ok(());
+        }
+        Err(Denial::new(DenialKind::Throttled, "say please"))
+    }
+}
+
+#[tokio::test]
+async fn a_rule_of_ones_own_is_asked_last_and_refuses_like_any_other() {
+    let odd = Odd::default();
+    let server = Server::guarding(
+        odd.clone(),
+        |it| it.rule(Please),
+        mcp_server::config::Server::default(),
+    )
+    .await;
+    let (ada, bob) = (server.client("ada"), server.client("bob"));
+    let refused = ada.call("echo", json!({})).await;
+    assert_eq!(refused.status, 429, "{refused:?}");
+    assert_eq!(refused.error()["data"]["reason"], "say please");
+    assert_eq!(odd.reached(), 0, "the handler never heard of it");
+    let without_scope = bob.call("panic", json!({})).await;
+    assert_eq!(without_scope.status, 403, "the scope is asked for first");
+    assert_eq!(ada.request("tools/list", json!({})).await.status, 200);
+    ada.call("echo", json!({ "please": true })).await.result();
+    assert_eq!(odd.reached(), 1);
+    let recorded = server.record();
+    let outcomes: Vec<_> = recorded.iter().map(|line| &line["outcome"]).collect();
+    assert_eq!(outcomes, ["THROTTLED", "FORBIDDEN", "SUCCESS", "SUCCESS"]);
+}
+
+#[tokio::test]
+async fn a_header_that_comes_twice_is_refused() {
+    let server = Server::prod().await;
+    let client = server.client("ada");
+    let message = client.message("tools/list", json!({}));
+    for (name, second) in [
+        ("mcp-protocol-version", "2025-06-18"),
+        ("mcp-session-id", "another"),
+    ] {
+        let mut request = client.post(&message).header(name, second);
+        if name == "mcp-session-id" {
+            request = request.header(name, "one");
+        }
+        let answer = crate::support::read(request.send().await.unwrap()).await;
+        assert_eq!(answer.status, 400, "{name}");
+        assert_eq!(answer.error()["code"], -32020, "{name}");
+    }
+    let outcomes: Vec<_> = server
+        .record()
+        .into_iter()
+        .map(|it| it["outcome"].clone())
+        .collect();
+    assert_eq!(outcomes, ["REJECTED", "REJECTED"]);
+}
+
+/// Tells which headers of a request it sees.
+struct Curious;
+
+impl rmcp::ServerHandler for Curious {
+    async fn list_prompts(
+        &self,
+        _page: Option<rmcp::model::PaginatedRequestParams>,
+        context: rmcp::service::RequestContext<rmcp::RoleServer>,
+    ) -> Result<rmcp::model::ListPromptsResult, rmcp::ErrorData> {
+        let parts = context.extensions.get::<http::request::Parts>();
+        let seen = parts.map(|parts| format!("{:?}", parts.headers));
+        Err(rmcp::ErrorData::internal_error(
+            seen.unwrap_or_default(),
+            None,
+        ))
+    }
+}
+
+#[tokio::test]
+async fn a_handler_never_sees_the_callers_key() {
+    let server = Server::guarding(Curious, |it| it, mcp_server::config::Server::default()).await;
+    let client = server.anonymous();
+    for (name, value) in [
+        ("authorization", "Bearer ada"),
+        ("x-mcp-client-key", "ada"),
+        ("x-api-key", "ada"),
+    ] {
+        let request = client.post(&client.message("prompts/list", json!({})));
+        let request = request.header(name, value).header("x-other", "there");
+        let answer = crate::support::read(request.send().await.unwrap()).await;
+        let seen = answer.error()["message"].to_string();
+        assert!(seen.contains("x-other"), "{seen}");
+        assert!(!seen.contains(name) && !seen.contains("\"ada"), "{seen}");
+    }
 }

@@ -44,6 +44,28 @@ async fn a_list_is_filtered_by_the_rule_that_guards_calls() {
 }
 
 #[tokio::test]
+async fn a_listed_tool_names_the_scope_that_a_call_of_it_is_checked_against() {
+    let server = Server::prod().await;
+    let list = server.client("ada").request("tools/list", json!({})).await;
+    let nobody = server.client("bob");
+    for tool in list.result()["tools"].as_array().unwrap() {
+        let name = tool["name"].as_str().unwrap();
+        let scope = &tool["_meta"]["learn-mcp/scope"];
+        if name == "echo" {
+            assert_eq!(scope, "tools:util:echo");
+            continue;
+        }
+        // Bob may call nothing else: the refusal says which scope was missing.
+        let refused = nobody.call(name, json!({})).await;
+        assert_eq!(
+            refused.error()["data"]["required_scopes"],
+            json!([scope]),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_grant_can_bound_the_arguments() {
     let server = Server::prod().await;
     let bounded =

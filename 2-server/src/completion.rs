@@ -6,10 +6,8 @@ use std::sync::LazyLock;
 use mcp_llm::{Provider, pages};
 use rmcp::{
     ErrorData,
-    model::{ArgumentInfo, CompleteResult, CompletionInfo, Reference},
+    model::{CompleteResult, CompletionInfo},
 };
-
-use crate::{prompts, resources};
 
 /// What an argument could be.
 #[derive(Debug, Clone, Copy)]
@@ -33,49 +31,32 @@ static CONCEPTS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     headings.map(str::trim).collect()
 });
 
-/// Proposes values.
-///
-/// # Errors
-/// −32602 for a prompt, template or argument that doesn't exist.
-pub async fn complete(
-    reference: &Reference,
-    argument: &ArgumentInfo,
-    provider: &dyn Provider,
-) -> Result<CompleteResult, ErrorData> {
-    let choices = match reference {
-        Reference::Prompt(prompt) => prompts::find(&prompt.name)?
-            .arguments
-            .iter()
-            .find(|known| known.name == argument.name)
-            .map(|known| known.choices),
-        Reference::Resource(resource) => resources::TEMPLATES
-            .iter()
-            .find(|template| template.uri == resource.uri)
-            .ok_or_else(|| {
-                let said =
-                    "there is no such template: resources/templates/list shows what there is";
-                ErrorData::invalid_params(said, None)
-            })?
-            .choices(&argument.name),
-        _ => None,
-    };
-    let choices = choices
-        .ok_or_else(|| ErrorData::invalid_params("it has no argument of that name", None))?;
-    let all = match choices {
-        Choices::None => Vec::new(),
-        Choices::Fixed(values) => values.iter().map(|value| (*value).to_owned()).collect(),
-        Choices::Concepts => CONCEPTS.iter().map(|term| (*term).to_owned()).collect(),
-        Choices::Pages => pages::all().map(|page| page.name.to_owned()).collect(),
-        // A provider that doesn't answer is no reason to fail while somebody types.
-        Choices::Models => provider.models().await.map_or_else(
-            |error| {
-                tracing::debug!(error = error.internal(), "no models to propose");
-                Vec::new()
-            },
-            |models| models.into_iter().map(|model| model.name).collect(),
-        ),
-    };
-    propose(all, &argument.value)
+impl Choices {
+    /// Proposes values for what has been typed so far.
+    ///
+    /// # Errors
+    /// When the answer breaks the protocol's bounds, which would be our own mistake.
+    pub async fn propose(
+        self,
+        typed: &str,
+        provider: &dyn Provider,
+    ) -> Result<CompleteResult, ErrorData> {
+        let all = match self {
+            Self::None => Vec::new(),
+            Self::Fixed(values) => values.iter().map(|value| (*value).to_owned()).collect(),
+            Self::Concepts => CONCEPTS.iter().map(|term| (*term).to_owned()).collect(),
+            Self::Pages => pages::all().map(|page| page.name.to_owned()).collect(),
+            // A provider that doesn't answer is no reason to fail while somebody types.
+            Self::Models => provider.models().await.map_or_else(
+                |error| {
+                    tracing::debug!(error = error.internal(), "no models to propose");
+                    Vec::new()
+                },
+                |models| models.into_iter().map(|model| model.name).collect(),
+            ),
+        };
+        propose(all, typed)
+    }
 }
 
 /// What begins with the text first, then what contains it; at most as many as the protocol allows.

@@ -10,16 +10,15 @@ use rmcp::{
         CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
         GetPromptRequestParams, GetPromptResponse, Icon, Implementation, ListPromptsResult,
         ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        Prompt, ReadResourceRequestParams, ReadResourceResponse, Resource, ResourceTemplate,
-        ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool,
-        UnsubscribeRequestParams,
+        Prompt, ReadResourceRequestParams, ReadResourceResponse, Reference, Resource,
+        ResourceTemplate, ServerCapabilities, ServerConfig, SubscribeRequestParams,
+        SubscriptionFilter, Tool, UnsubscribeRequestParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
 use crate::{
     changes::Changes,
-    completion,
     config::Config,
     interceptor::{Arrival, Authenticator, Catalogue, Journal, caller},
     paging::page,
@@ -245,7 +244,15 @@ impl ServerHandler for Handler {
         params: CompleteRequestParams,
         _context: Request,
     ) -> Result<CompleteResult, ErrorData> {
-        completion::complete(&params.r#ref, &params.argument, &*self.provider.0).await
+        let named = &params.argument;
+        let choices = match &params.r#ref {
+            Reference::Prompt(prompt) => prompts::choices(&prompt.name, &named.name)?,
+            Reference::Resource(template) => resources::choices(&template.uri, &named.name)?,
+            _ => None,
+        };
+        let choices = choices
+            .ok_or_else(|| ErrorData::invalid_params("it has no argument of that name", None))?;
+        choices.propose(&named.value, &*self.provider.0).await
     }
 
     // What changes: a stream since 2026-07-28, sessions before.

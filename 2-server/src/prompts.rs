@@ -10,7 +10,7 @@ use rmcp::{
     model::{GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role},
 };
 
-use crate::completion;
+use crate::completion::Choices;
 
 /// No argument is longer. A model's context ends long before this.
 const MAX_ARGUMENT: usize = 200_000;
@@ -36,7 +36,7 @@ pub struct Argument {
     description: &'static str,
     required: bool,
     /// What it could be, for completion.
-    pub choices: completion::Choices,
+    pub choices: Choices,
 }
 
 /// Every prompt, in the order in which they are listed.
@@ -51,14 +51,14 @@ pub const ALL: &[Template] = &[
                 title: "Concept",
                 description: "What to explain, such as Resource or DNS rebinding.",
                 required: true,
-                choices: completion::Choices::Concepts,
+                choices: Choices::Concepts,
             },
             Argument {
                 name: "level",
                 title: "Level",
                 description: "Who reads it: newcomer, practitioner or expert. Newcomer when left out.",
                 required: false,
-                choices: completion::Choices::Fixed(&["newcomer", "practitioner", "expert"]),
+                choices: Choices::Fixed(&["newcomer", "practitioner", "expert"]),
             },
         ],
         write: explain_concept,
@@ -75,7 +75,7 @@ pub const ALL: &[Template] = &[
                 title: "Focus",
                 description: "What to look at first: correctness, readability, performance, tests or errors.",
                 required: false,
-                choices: completion::Choices::Fixed(&[
+                choices: Choices::Fixed(&[
                     "correctness",
                     "readability",
                     "performance",
@@ -98,13 +98,7 @@ pub const ALL: &[Template] = &[
                 title: "Kind of program",
                 description: "What the code belongs to: mcp-server, mcp-client, web, cli or library.",
                 required: false,
-                choices: completion::Choices::Fixed(&[
-                    "mcp-server",
-                    "mcp-client",
-                    "web",
-                    "cli",
-                    "library",
-                ]),
+                choices: Choices::Fixed(&["mcp-server", "mcp-client", "web", "cli", "library"]),
             },
         ],
         write: security_review,
@@ -116,7 +110,7 @@ const CODE: Argument = Argument {
     title: "Code",
     description: "The code, as text.",
     required: true,
-    choices: completion::Choices::None,
+    choices: Choices::None,
 };
 
 const LANGUAGE: Argument = Argument {
@@ -124,7 +118,7 @@ const LANGUAGE: Argument = Argument {
     title: "Language",
     description: "The programming language; the model guesses when it is left out.",
     required: false,
-    choices: completion::Choices::Fixed(&[
+    choices: Choices::Fixed(&[
         "c",
         "c++",
         "c#",
@@ -161,6 +155,16 @@ pub fn find(name: &str) -> Result<&'static Template, ErrorData> {
                 None,
             )
         })
+}
+
+/// What an argument could be; `None` when the prompt has no argument of that name.
+///
+/// # Errors
+/// −32602 when there is no such prompt.
+pub fn choices(prompt: &str, argument: &str) -> Result<Option<Choices>, ErrorData> {
+    let mut arguments = find(prompt)?.arguments.iter();
+    let known = arguments.find(|known| known.name == argument);
+    Ok(known.map(|known| known.choices))
 }
 
 /// Writes a prompt's message.

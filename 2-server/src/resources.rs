@@ -61,11 +61,17 @@ pub struct Template {
     choices: Choices,
 }
 
-impl Template {
-    /// What its variable could be; `None` when it has no variable of that name.
-    pub fn choices(&self, variable: &str) -> Option<Choices> {
-        (variable == self.variable).then_some(self.choices)
-    }
+/// What a template's variable could be; `None` when it has no variable of that name.
+///
+/// # Errors
+/// −32602 when there is no such template.
+pub fn choices(template: &str, variable: &str) -> Result<Option<Choices>, ErrorData> {
+    let mut known = TEMPLATES.iter();
+    let template = known.find(|known| known.uri == template).ok_or_else(|| {
+        let said = "there is no such template: resources/templates/list shows what there is";
+        ErrorData::invalid_params(said, None)
+    })?;
+    Ok((variable == template.variable).then_some(template.choices))
 }
 
 /// Every family, in the order in which they are listed.

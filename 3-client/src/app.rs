@@ -9,30 +9,36 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent
 use crate::agent::{AgentEvent, Decision, Target, Turn, Wanted, offers};
 use crate::catalog::Catalog;
 use crate::chat::Ask;
-use crate::command::{Command, Scroll};
-use crate::config::{Approve, Config, Endpoint};
+use crate::command::{Command, Find, Scroll};
+use crate::config::{Config, Endpoint};
 use crate::editor::Editor;
 use crate::event::Event;
 use crate::failure::{Failure, Kind};
-use crate::link::LinkEvent;
 use crate::tap::ProgressKind;
 
 mod approvals;
 pub mod conversation;
 pub mod export;
 pub mod form;
+mod form_keys;
 mod keys;
+mod links;
 pub mod overlays;
 pub mod picker;
 pub mod pins;
+mod questions;
+mod state;
 mod turns;
+pub mod watched;
 pub mod wire_pane;
 
-use conversation::{Attachment, Body, Entry, Trouble};
+use conversation::{Body, Entry, Trouble};
 pub use overlays::Overlay;
 use overlays::Text;
 use picker::{Kind as Pick, Named, Picker};
-use pins::{Held, Pins};
+use pins::Pins;
+use questions::Waiting;
+pub use state::{Chat, Connection, Pending, SavedChat, Server};
 pub use turns::{Phase, Running};
 use wire_pane::WirePane;
 
@@ -42,95 +48,6 @@ const MAX_QUEUED: usize = 20;
 const TYPING_GUARD: Duration = Duration::from_millis(400);
 /// Entries of one chat in memory.
 const MAX_ENTRIES: usize = 20_000;
-
-/// How a server's connection stands.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Connection {
-    /// Trying.
-    Connecting,
-    /// There.
-    Ready,
-    /// Not there, and when the next attempt comes (in the app's time).
-    Down(Failure, Option<Duration>),
-}
-
-/// A server as the app sees it.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// Its name.
-    pub name: String,
-    /// Where it is, for the screen.
-    pub place: String,
-    /// Whether there is a key for it.
-    pub has_key: bool,
-    /// What goes ahead without asking.
-    pub approve: Approve,
-    /// The connection.
-    pub connection: Connection,
-    /// What it offers.
-    pub catalog: Catalog,
-    /// Tools that are held back because their definition changed.
-    pub held: Vec<Held>,
-}
-
-/// A call that waits for a person.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pending {
-    /// The call.
-    pub wanted: Wanted,
-    /// Its entry.
-    pub entry: u64,
-    /// Whether keys answer it, or still go to the input.
-    pub focused: bool,
-    /// Before this, keys still go to the input.
-    pub armed: Duration,
-    /// Lines of the arguments that are scrolled away.
-    pub scroll: usize,
-}
-
-/// One chat: its own history, model and approvals.
-#[derive(Debug)]
-pub struct Chat {
-    /// Never used twice.
-    pub id: u64,
-    /// What the person calls it.
-    pub name: String,
-    /// What was said.
-    pub entries: Vec<Entry>,
-    /// What is being typed.
-    pub input: Editor,
-    /// Messages that wait for the answer to end.
-    pub queue: VecDeque<String>,
-    /// The turn that is running.
-    pub running: Option<Running>,
-    /// The call that waits for a person.
-    pub pending: Option<Pending>,
-    /// What may go ahead in this chat: server and definition.
-    pub approved: HashSet<(String, String)>,
-    /// The model, or the server's default.
-    pub model: Option<String>,
-    /// Resources that go with the next message.
-    pub attached: Vec<Attachment>,
-    /// The name of its file.
-    pub key: String,
-    /// Whether the file is behind.
-    pub unsaved: bool,
-    /// Until when the server asked to wait.
-    pub retry_at: Option<Duration>,
-}
-
-/// A chat that is on disk.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SavedChat {
-    /// Its key: the file's name.
-    pub key: String,
-    /// Its name.
-    pub name: String,
-    /// Its first words.
-    pub gist: String,
-    /// When it was last written, for people.
-    pub when: String,
-}
 
 /// Everything.
 #[derive(Debug)]
@@ -155,6 +72,8 @@ pub struct App {
     pub pins: Pins,
     /// Whether the pins' file is behind.
     pub pins_unsaved: bool,
+    /// Questions of servers, the oldest first; that one is on screen when nothing else is.
+    pub questions: VecDeque<Waiting>,
     /// Makes the names of new chats' files unique to this run.
     pub run: String,
     chat_tool: String,
@@ -190,6 +109,7 @@ impl App {
             saved: Vec::new(),
             pins: Pins::default(),
             pins_unsaved: false,
+            questions: VecDeque::new(),
             run: String::new(),
             chat_tool: config.chat_tool.clone(),
             system: config.system.clone(),
@@ -260,7 +180,7 @@ impl App {
     /// Says something that must not be missed.
     fn warn(&mut self, text: String) {
         let trouble = Trouble {
-            kind: conversation::TroubleKind::Throttled,
+            kind: Kind::Throttled,
             headline: text,
             advice: None,
         };
@@ -328,6 +248,13 @@ impl App {
 
     /// Applies one event.
     pub fn update(&mut self, event: Event) -> Vec<Command> {
+        let commands = self.apply(event);
+        // Whatever else closed: a question that waited may be asked now.
+        self.ask_next();
+        commands
+    }
+
+    fn apply(&mut self, event: Event) -> Vec<Command> {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
             Event::Paste(text) => {
@@ -342,6 +269,13 @@ impl App {
                         .filter
                         .push_str(&crate::untrusted::label(text.trim(), 100)),
                     Overlay::None => self.chat_mut().input.insert(&text),
+                    Overlay::Find(needle) => {
+                        needle.push_str(&crate::untrusted::label(text.trim(), 100));
+                        return vec![Command::Find {
+                            needle: needle.clone(),
+                            step: Find::Newest,
+                        }];
+                    }
                     Overlay::Wire | Overlay::Read(_) => {}
                 }
                 Vec::new()
@@ -381,8 +315,22 @@ impl App {
                 self.overlay = Overlay::Read(Text::new(title, text));
                 Vec::new()
             }
-            Event::Read { uri, text, attach } => {
-                self.resource_read(uri, text, attach);
+            Event::Read {
+                server,
+                uri,
+                text,
+                attach,
+            } => {
+                self.resource_read(server, uri, text, attach);
+                Vec::new()
+            }
+            Event::Shown { server, uri, read } => {
+                self.shown(server, &uri, read);
+                Vec::new()
+            }
+            Event::Asked { number, question } => self.asked(number, question),
+            Event::Withdrawn(number) => {
+                self.withdrawn(number);
                 Vec::new()
             }
             Event::Prompt(prompt) => {
@@ -390,14 +338,13 @@ impl App {
                 self.chat_mut().input.set(text.join("\n\n"));
                 Vec::new()
             }
-            Event::Proposals(proposals) => {
-                if let Overlay::Fill(form) = &mut self.overlay {
-                    form.proposals = proposals;
+            Event::Proposals { argument, values } => {
+                if let Overlay::Fill(form) = &mut self.overlay
+                    // They may come when the cursor is in another field already.
+                    && form.current().is_some_and(|field| field.name == argument)
+                {
+                    form.proposals = values;
                 }
-                Vec::new()
-            }
-            Event::Audit(text) => {
-                self.wire.audit = Some(text);
                 Vec::new()
             }
             Event::Edited(text) => {
@@ -414,47 +361,6 @@ impl App {
                 Vec::new()
             }
         }
-    }
-
-    fn link(&mut self, place: usize, event: LinkEvent) -> Vec<Command> {
-        let now = self.now;
-        let Some(server) = self.servers.get_mut(place) else {
-            return Vec::new();
-        };
-        match event {
-            LinkEvent::Connecting => server.connection = Connection::Connecting,
-            LinkEvent::Down(failure, wait) => {
-                server.connection = Connection::Down(failure, wait.map(|w| now + w));
-            }
-            LinkEvent::Ready(catalog, refused) => {
-                server.connection = Connection::Ready;
-                server.catalog = *catalog;
-                let name = server.name.clone();
-                self.check_pins(place);
-                for failure in refused {
-                    if failure.kind() != Kind::Forbidden {
-                        self.push(
-                            self.current,
-                            Body::Note(format!("{name} doesn't list everything: {failure}")),
-                        );
-                    }
-                }
-            }
-        }
-        if self.is_connecting() {
-            return Vec::new();
-        }
-        // What waited for the connection goes out now, or learns why it can't.
-        let waiting = (0..self.chats.len()).filter(|chat| self.chats[*chat].running.is_none());
-        let ready: Vec<(usize, String)> = waiting
-            .collect::<Vec<_>>()
-            .into_iter()
-            .filter_map(|chat| Some((chat, self.chats[chat].queue.pop_front()?)))
-            .collect();
-        ready
-            .into_iter()
-            .flat_map(|(chat, text)| self.say(chat, text))
-            .collect()
     }
 }
 

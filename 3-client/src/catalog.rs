@@ -171,6 +171,9 @@ pub struct Catalog {
     pub prompts: Vec<Prompt>,
     /// Models, when the server tells.
     pub models: Models,
+    /// Whether the server announces changes of its resources.
+    #[serde(default)]
+    pub announces_updates: bool,
 }
 
 impl Catalog {

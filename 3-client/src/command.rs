@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::agent::{Decision, Turn};
+use crate::session::Completing;
+use crate::session::question::Answer;
 
 /// One thing to do, outside of the app.
 #[derive(Debug)]
@@ -65,17 +67,29 @@ pub enum Command {
     Complete {
         /// The server's place.
         server: usize,
-        /// The prompt.
-        prompt: String,
+        /// What the argument belongs to.
+        of: Completing,
         /// The argument.
         argument: String,
         /// What was typed.
         typed: String,
     },
+    /// Answer a server's question.
+    Answer {
+        /// Which question.
+        number: u64,
+        /// What the person said.
+        answer: Answer,
+    },
+    /// Look for text in the transcript.
+    Find {
+        /// The text.
+        needle: String,
+        /// Where to go on.
+        step: Find,
+    },
     /// Write the wire log to a file.
     SaveWire,
-    /// Read the server's own record of this caller.
-    ReadAudit,
     /// Put text on the clipboard, by the terminal.
     Copy(String),
     /// Open the text in `$EDITOR`.
@@ -93,6 +107,17 @@ pub enum Command {
     Open(String),
     /// Leave.
     Quit,
+}
+
+/// Where to look for text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Find {
+    /// From the end backwards.
+    Newest,
+    /// Before what was found last.
+    Older,
+    /// After what was found last.
+    Newer,
 }
 
 /// How to move through the transcript.

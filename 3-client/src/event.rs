@@ -8,6 +8,7 @@ use crate::agent::AgentEvent;
 use crate::app::conversation::Body;
 use crate::failure::Failure;
 use crate::link::LinkEvent;
+use crate::session::question::Question;
 use crate::session::{PromptText, ToolResult};
 use crate::wire::Entry;
 
@@ -50,6 +51,8 @@ pub enum Event {
     },
     /// A resource was read.
     Read {
+        /// The server's place.
+        server: usize,
         /// Its URI.
         uri: String,
         /// Its text.
@@ -59,10 +62,31 @@ pub enum Event {
     },
     /// A prompt was filled in.
     Prompt(PromptText),
-    /// Values that the server proposes for a prompt's argument.
-    Proposals(Vec<String>),
-    /// The server's own record of this caller.
-    Audit(String),
+    /// Values that the server proposes for an argument.
+    Proposals {
+        /// The argument.
+        argument: String,
+        /// The values.
+        values: Vec<String>,
+    },
+    /// A resource that is on screen, as it is now.
+    Shown {
+        /// The server's place.
+        server: usize,
+        /// Its URI.
+        uri: String,
+        /// Its text, or why it can't be read.
+        read: Result<String, Failure>,
+    },
+    /// A server asks the person something.
+    Asked {
+        /// The question's number.
+        number: u64,
+        /// What is asked.
+        question: Question,
+    },
+    /// A server no longer waits for an answer.
+    Withdrawn(u64),
     /// The editor was left with this text.
     Edited(String),
     /// A saved chat was read.

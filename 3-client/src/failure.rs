@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::untrusted::label;
@@ -64,8 +65,9 @@ pub enum Failure {
     Here(String),
 }
 
-/// The handful of kinds that a screen tells apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The handful of kinds that a screen tells apart, also in a chat's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The key is missing or wrong.
     SignedOut,

@@ -4,18 +4,22 @@ use std::collections::HashMap;
 use std::io::{self, Write as _};
 
 use base64::Engine as _;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::agent::{self, AgentEvent, Decision};
 use crate::app::App;
+use crate::app::watched::Watched;
 use crate::command::Command;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::link::Hub;
 use crate::session::Session;
+use crate::session::question::{Answer, Asked};
 use crate::store::{self, Store};
 use crate::wire::WireLog;
+
+mod watch;
 
 /// Terminals drop longer clipboard writes, some with the rest of the screen.
 const MAX_CLIPBOARD: usize = 100_000;
@@ -35,6 +39,9 @@ pub(crate) struct Hands {
     events: mpsc::Sender<Event>,
     turns: HashMap<u64, TurnHandle>,
     by_hand: tokio::task::JoinSet<()>,
+    questions: HashMap<u64, oneshot::Sender<Answer>>,
+    asked: u64,
+    watching: Option<(Watched, DropGuard)>,
     cancel: CancellationToken,
 }
 
@@ -52,6 +59,9 @@ impl Hands {
             events,
             turns: HashMap::new(),
             by_hand: tokio::task::JoinSet::new(),
+            questions: HashMap::new(),
+            asked: 0,
+            watching: None,
             cancel: CancellationToken::new(),
         }
     }
@@ -96,7 +106,12 @@ impl Hands {
                 attach,
             } => self.by_hand(server, async move |session, cancel| {
                 let text = session.read(&uri, &cancel).await?;
-                Ok(Event::Read { uri, text, attach })
+                Ok(Event::Read {
+                    server,
+                    uri,
+                    text,
+                    attach,
+                })
             }),
             Command::Prompt {
                 server,
@@ -109,33 +124,22 @@ impl Hands {
             }
             Command::Complete {
                 server,
-                prompt,
+                of,
                 argument,
                 typed,
             } => self.by_hand(server, async move |session, _| {
                 // No proposals are no failure: most servers have none.
-                Ok(Event::Proposals(
-                    session
-                        .complete(&prompt, &argument, &typed)
-                        .await
-                        .unwrap_or_default(),
-                ))
+                let completed = session.complete(&of, &argument, &typed).await;
+                Ok(Event::Proposals {
+                    argument,
+                    values: completed.unwrap_or_default(),
+                })
             }),
-            Command::ReadAudit => {
-                let place = app
-                    .servers
-                    .iter()
-                    .position(|s| s.catalog.resources.iter().any(|r| r.uri == "audit://me"))
-                    .unwrap_or(0);
-                self.by_hand(place, async move |session, cancel| {
-                    let text = match session.read("audit://me", &cancel).await {
-                        Ok(text) => text,
-                        Err(failure) => {
-                            format!("This server keeps no record that you can read: {failure}")
-                        }
-                    };
-                    Ok(Event::Audit(text))
-                });
+            Command::Answer { number, answer } => {
+                if let Some(reply) = self.questions.remove(&number) {
+                    // Closed: the server no longer waits, and the app was told.
+                    let _ = reply.send(answer);
+                }
             }
             Command::SaveWire => self.say(match &self.store {
                 None => "there is no home directory to save into".into(),
@@ -166,7 +170,10 @@ impl Hands {
                 });
             }
             Command::Copy(text) => copy(&text),
-            other @ (Command::Scroll(_) | Command::Editor(_) | Command::Quit) => {
+            other @ (Command::Scroll(_)
+            | Command::Find { .. }
+            | Command::Editor(_)
+            | Command::Quit) => {
                 return Some(other);
             }
         }
@@ -240,6 +247,46 @@ impl Hands {
         });
     }
 
+    /// Brings a server's question to the person.
+    pub(crate) fn ask(&mut self, asked: Asked) {
+        self.asked += 1;
+        let number = self.asked;
+        self.questions.retain(|_, reply| !reply.is_closed());
+        let (reply, answered) = oneshot::channel();
+        self.questions.insert(number, reply);
+        let out = self.events.clone();
+        tokio::spawn(async move {
+            let Asked {
+                question,
+                mut reply,
+            } = asked;
+            if out.send(Event::Asked { number, question }).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                answer = answered => {
+                    let _ = reply.send(answer.unwrap_or(Answer::Dismiss));
+                }
+                () = reply.closed() => {
+                    let _ = out.send(Event::Withdrawn(number)).await;
+                }
+            }
+        });
+    }
+
+    /// Watches what is on screen, and nothing else.
+    pub(crate) fn watch(&mut self, wanted: Option<Watched>) {
+        if self.watching.as_ref().map(|(watched, _)| watched) == wanted.as_ref() {
+            return;
+        }
+        self.watching = wanted.map(|watched| {
+            let over = self.cancel.child_token();
+            let (hub, out) = (self.hub.clone(), self.events.clone());
+            tokio::spawn(watch::follow(hub, watched.clone(), out, over.clone()));
+            (watched, over.drop_guard())
+        });
+    }
+
     /// Cancels everything, so that the servers are told.
     pub(crate) fn let_go(&mut self) {
         self.cancel.cancel();
@@ -248,10 +295,7 @@ impl Hands {
 
 /// OSC 52: the terminal puts the text on the clipboard, over SSH too.
 fn copy(text: &str) {
-    let mut end = text.len().min(MAX_CLIPBOARD);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.floor_char_boundary(MAX_CLIPBOARD);
     let encoded = base64::engine::general_purpose::STANDARD.encode(&text[..end]);
     let mut out = io::stdout();
     let _ = write!(out, "\x1b]52;c;{encoded}\x07");

@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::config::{Config, Limits, ServerConfig};
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
+use crate::session::question::Asker;
 use crate::wire::WireLog;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -33,16 +34,18 @@ pub struct Link {
     config: ServerConfig,
     limits: Limits,
     wire: WireLog,
+    asker: Option<Asker>,
     current: RwLock<Option<Arc<Session>>>,
     again: Notify,
 }
 
 impl Link {
-    fn new(config: ServerConfig, limits: Limits, wire: WireLog) -> Self {
+    fn new(config: ServerConfig, limits: Limits, wire: WireLog, asker: Option<Asker>) -> Self {
         Self {
             config,
             limits,
             wire,
+            asker,
             current: RwLock::new(None),
             again: Notify::new(),
         }
@@ -116,7 +119,9 @@ impl Link {
         events: &mpsc::Sender<(usize, LinkEvent)>,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
-        let session = Arc::new(Session::connect(&self.config, self.limits, &self.wire).await?);
+        let asker = self.asker.clone();
+        let session = Session::connect_asking(&self.config, self.limits, &self.wire, asker).await?;
+        let session = Arc::new(session);
         let outcome = self.watch(place, &session, events, stop).await;
         self.set(None);
         if stop.is_cancelled() {
@@ -135,6 +140,8 @@ impl Link {
     ) -> Result<(), Failure> {
         let mut pulse = tokio::time::interval(Duration::from_secs(1));
         pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let follow = session.follow_lists();
+        tokio::pin!(follow);
         loop {
             let (catalog, refused) = session.catalog().await?;
             self.set(Some(session.clone()));
@@ -146,6 +153,7 @@ impl Link {
                     () = stop.cancelled() => return Ok(()),
                     () = self.again.notified() => return Ok(()),
                     () = session.changed() => break,
+                    () = &mut follow => return Ok(()),
                     _ = pulse.tick() => if session.is_closed() { return Ok(()) },
                 }
             }
@@ -174,14 +182,23 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// One link per configured server; none is started yet.
+    /// One link per configured server; none is started yet, and nobody answers servers' questions.
     #[must_use]
     pub fn new(config: &Config, wire: &WireLog) -> Self {
+        Self::asking(config, wire, None)
+    }
+
+    /// The same; what servers ask the person goes to `asker`.
+    #[must_use]
+    pub fn asking(config: &Config, wire: &WireLog, asker: Option<&Asker>) -> Self {
         Self {
             links: config
                 .servers
                 .iter()
-                .map(|s| Arc::new(Link::new(s.clone(), config.limits, wire.clone())))
+                .map(|s| {
+                    let asker = asker.cloned();
+                    Arc::new(Link::new(s.clone(), config.limits, wire.clone(), asker))
+                })
                 .collect(),
         }
     }

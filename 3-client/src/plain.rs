@@ -274,7 +274,11 @@ fn tell_agent(event: &AgentEvent, lines: &mut Lines) {
                 "Waiting in the server's queue: {}",
                 clean_line(&piece.text)
             )),
-            ProgressKind::Thinking => {}
+            ProgressKind::Tool => say(&format!(
+                "The server itself calls {}.",
+                clean_line(&piece.text)
+            )),
+            ProgressKind::Thinking | ProgressKind::Other => {}
         },
         AgentEvent::Answered(reply) => {
             if lines.held.is_empty() && !lines.any {

@@ -51,7 +51,8 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     }
     let (link_events, mut links) = mpsc::channel(32);
     let stop = CancellationToken::new();
-    let hub = Hub::new(config, &wire);
+    let (asker, mut asked) = mpsc::channel(4);
+    let hub = Hub::asking(config, &wire, Some(&asker));
     let mut link_tasks = hub.start(&link_events, &stop);
     let mut hands = Hands::new(hub, wire.clone(), store.clone(), events);
     let mut keys = EventStream::new();
@@ -90,6 +91,10 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
             () = tokio::time::sleep(next_frame), if dirty => continue,
             Some((place, event)) = links.recv() => Event::Link(place, event),
             Some(event) = inbox.recv() => event,
+            Some(asked) = asked.recv() => {
+                hands.ask(asked);
+                continue;
+            }
             () = wire.grown(), if matches!(app.overlay, Overlay::Wire) => Event::Tick,
             _ = tick.tick(), if app.is_busy() => Event::Tick,
             _ = save.tick(), if app.has_unsaved() => {
@@ -102,6 +107,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
         for command in app.update(event) {
             match hands.carry_out(command, &app) {
                 Some(Command::Scroll(scroll)) => view.scroll(app.chat().id, scroll),
+                Some(Command::Find { needle, step }) => view.find(app.chat().id, needle, step),
                 Some(Command::Editor(text)) => {
                     // The reader of keys must be gone, or it takes the editor's.
                     drop(keys);
@@ -119,6 +125,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
                 Some(_) | None => {}
             }
         }
+        hands.watch(app.watched());
     }
     drop(guard);
     hands.let_go();

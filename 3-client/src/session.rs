@@ -8,38 +8,34 @@ use std::time::Duration;
 
 use rmcp::RoleClient;
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig,
-    ClientRequest, CompleteRequest, CompleteRequestParams, GetExtensions, GetPromptRequest,
-    GetPromptRequestParams, Implementation, ProtocolVersion, ReadResourceRequest,
-    ReadResourceRequestParams, Reference, ResourceContents, ServerResult,
+    CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, CompleteRequest,
+    CompleteRequestParams, GetExtensions, GetPromptRequest, GetPromptRequestParams,
+    ReadResourceRequest, ReadResourceRequestParams, Reference, ResourceContents, ServerResult,
 };
-use rmcp::service::{
-    ClientInitializeError, ClientLifecycleMode, NotificationContext, Peer, PeerRequestOptions,
-    RunningService, ServiceError, serve_client_with_lifecycle,
-};
-use rmcp::transport::common::client_side_sse::ExponentialBackoff;
-use rmcp::transport::streamable_http_client::{
-    StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError,
-};
-use rmcp::{ClientHandler, transport::DynamicTransportError};
+use rmcp::service::{Peer, PeerRequestOptions, RunningService, ServiceError};
 use serde_json::{Map, Value};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Endpoint, Limits, Protocol, ServerConfig};
+use crate::config::Limits;
 use crate::failure::Failure;
-use crate::http::{BuildError, HttpClient, HttpError, MAX_MESSAGE};
-use crate::tap::{Progress, ProgressSink, Tap};
-use crate::untrusted::label;
-use crate::wire::WireLog;
+use crate::tap::{Progress, ProgressSink};
 
+mod connect;
 mod convert;
+mod handler;
 mod lists;
+pub mod question;
 mod sse;
 mod stdio;
+mod watch;
+
+pub use watch::Updates;
 
 /// Progress held between the wire and whoever reads it.
 const PROGRESS_QUEUE: usize = 256;
+/// How often a server may answer one call with a question.
+const MAX_QUESTIONS: usize = 10;
 
 /// What a tool gave back.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -61,38 +57,23 @@ pub struct PromptText {
     pub messages: Vec<(String, String)>,
 }
 
-struct Handler {
-    changed: Arc<Notify>,
-    version: ProtocolVersion,
-}
-
-impl ClientHandler for Handler {
-    fn get_info(&self) -> ClientConfig {
-        let about = Implementation::new("mcp-client", env!("CARGO_PKG_VERSION"))
-            .with_title("Learn MCP, in Rust: client");
-        ClientConfig::new(ClientCapabilities::default(), about)
-            .with_protocol_version(self.version.clone())
-    }
-
-    async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
-
-    async fn on_resource_list_changed(&self, _context: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
-
-    async fn on_prompt_list_changed(&self, _context: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
+/// What a half-typed argument belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completing {
+    /// A prompt, by name.
+    Prompt(String),
+    /// A resource template, by its URI.
+    Template(String),
 }
 
 /// A live connection.
 pub struct Session {
     peer: Peer<RoleClient>,
-    service: tokio::sync::Mutex<Option<RunningService<RoleClient, Handler>>>,
+    service: tokio::sync::Mutex<Option<RunningService<RoleClient, handler::Handler>>>,
     limits: Limits,
-    changed: Arc<Notify>,
+    news: watch::News,
+    name: Arc<str>,
+    asker: Option<question::Asker>,
     _child: Option<stdio::Stderr>,
 }
 
@@ -103,93 +84,6 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Connects and agrees on a protocol version.
-    ///
-    /// # Errors
-    /// A [`Failure`] that says whether nobody answered, the key was refused, or the server is no MCP server.
-    pub async fn connect(
-        server: &ServerConfig,
-        limits: Limits,
-        wire: &WireLog,
-    ) -> Result<Self, Failure> {
-        let name: Arc<str> = server.name.as_str().into();
-        let (lifecycle, version) = lifecycle(&server.protocol);
-        let changed = Arc::new(Notify::new());
-        let handler = Handler {
-            changed: changed.clone(),
-            version,
-        };
-        let (service, child) = match &server.endpoint {
-            Endpoint::Http(url) => {
-                let http = HttpClient::new(name, url, server.key.as_ref(), wire.clone())
-                    .map_err(|e| build_failure(&e))?;
-                let mut config = StreamableHttpClientTransportConfig::with_uri(url.as_str())
-                    .max_sse_event_size(MAX_MESSAGE)
-                    // A session that the server forgot is opened again by `link.rs`, in the open: lists
-                    // are read again and the person is told, instead of a call repeated behind their back.
-                    .reinit_on_expired_session(false);
-                let mut retry = ExponentialBackoff::default();
-                retry.max_times = Some(3);
-                retry.base_duration = Duration::from_millis(250);
-                config.retry_config = Arc::new(retry);
-                let transport = Tap::new(
-                    StreamableHttpClientTransport::with_client(http, config),
-                    None,
-                );
-                (
-                    bounded(
-                        limits,
-                        serve_client_with_lifecycle(handler, transport, lifecycle),
-                    )
-                    .await?,
-                    None,
-                )
-            }
-            Endpoint::Sse(url) => {
-                let http = HttpClient::new(name, url, server.key.as_ref(), wire.clone())
-                    .map_err(|e| build_failure(&e))?;
-                let opened =
-                    tokio::time::timeout(limits.request(), sse::LegacySse::open(http, url)).await;
-                let transport = Tap::new(
-                    opened.map_err(|_| Failure::TimedOut(limits.request()))??,
-                    None,
-                );
-                // This transport was given up with 2024-11-05; asking for anything newer is noise.
-                let handler = Handler {
-                    version: ProtocolVersion::V_2024_11_05,
-                    ..handler
-                };
-                let connect = serve_client_with_lifecycle(
-                    handler,
-                    transport,
-                    ClientLifecycleMode::Initialize,
-                );
-                (bounded(limits, connect).await?, None)
-            }
-            Endpoint::Stdio { command, args, env } => {
-                let (transport, mut stderr) = stdio::spawn(command, args, env)?;
-                let transport = Tap::new(transport, Some((name, wire.clone())));
-                let connect = serve_client_with_lifecycle(handler, transport, lifecycle);
-                match bounded(limits, connect).await {
-                    Ok(service) => (service, Some(stderr)),
-                    Err(failure) => return Err(stderr.explain(failure).await),
-                }
-            }
-        };
-        Ok(Self {
-            peer: service.peer().clone(),
-            service: tokio::sync::Mutex::new(Some(service)),
-            limits,
-            changed,
-            _child: child,
-        })
-    }
-
-    /// Resolves when the server says that one of its lists changed.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
     /// Whether the connection is gone. A stateless HTTP server has none to lose.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -275,16 +169,35 @@ impl Session {
         progress: Option<&mpsc::Sender<Progress>>,
         cancel: &CancellationToken,
     ) -> Result<ToolResult, Failure> {
-        let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
-        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-        match self.request(request, progress, self.limits.silence(), cancel).await? {
-            ServerResult::CallToolResult(result) => Ok(convert::tool_result(result)),
-            // A result of nothing but fields of the server's own.
-            ServerResult::CustomResult(value) => Ok(convert::tool_result(CallToolResult::structured(value.0))),
-            ServerResult::InputRequiredResult(_) => Err(Failure::Protocol("the tool asks for more input in the middle of the call, which this client can't give".into())),
-            ServerResult::CreateTaskResult(_) => Err(Failure::Protocol("the tool answers with a task to poll, which this client can't follow".into())),
-            _ => Err(Failure::Protocol("not the result of a tool call".into())),
+        let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+        for _ in 0..MAX_QUESTIONS {
+            let request = ClientRequest::CallToolRequest(CallToolRequest::new(params.clone()));
+            match self
+                .request(request, progress, self.limits.silence(), cancel)
+                .await?
+            {
+                ServerResult::CallToolResult(result) => return Ok(convert::tool_result(result)),
+                // A result of nothing but fields of the server's own.
+                ServerResult::CustomResult(value) => {
+                    return Ok(convert::tool_result(CallToolResult::structured(value.0)));
+                }
+                ServerResult::InputRequiredResult(wanted) => {
+                    // Boxed: asking is rare, and its state would make every call larger.
+                    let answers = Box::pin(self.answer(wanted, cancel)).await?;
+                    (params.input_responses, params.request_state) = answers;
+                }
+                ServerResult::CreateTaskResult(_) => {
+                    return Err(Failure::Protocol(
+                        "the tool answers with a task to poll, which this client can't follow"
+                            .into(),
+                    ));
+                }
+                _ => return Err(Failure::Protocol("not the result of a tool call".into())),
+            }
         }
+        Err(Failure::Protocol(format!(
+            "the tool asked {MAX_QUESTIONS} times in one call; no more is answered"
+        )))
     }
 
     /// Reads a resource as text; binary parts are described.
@@ -295,11 +208,15 @@ impl Session {
         let request = ClientRequest::ReadResourceRequest(ReadResourceRequest::new(
             ReadResourceRequestParams::new(uri),
         ));
-        let ServerResult::ReadResourceResult(result) = self
+        let result = match self
             .request(request, None, self.limits.silence(), cancel)
             .await?
-        else {
-            return Err(Failure::Protocol("not a resource".into()));
+        {
+            ServerResult::ReadResourceResult(result) => result,
+            ServerResult::InputRequiredResult(wanted) => {
+                return Err(question::unanswered(&wanted));
+            }
+            _ => return Err(Failure::Protocol("not a resource".into())),
         };
         let parts = result.contents.into_iter().map(|part| match part {
             ResourceContents::TextResourceContents { text, .. } => text,
@@ -331,102 +248,35 @@ impl Session {
         ));
         match self.ask(request).await? {
             ServerResult::GetPromptResult(result) => Ok(convert::prompt_text(result)),
+            ServerResult::InputRequiredResult(wanted) => Err(question::unanswered(&wanted)),
             _ => Err(Failure::Protocol("not a prompt".into())),
         }
     }
 
-    /// Asks the server to complete a prompt's argument.
+    /// Asks the server how a half-typed argument might go on.
     ///
     /// # Errors
     /// A [`Failure`]; many servers don't offer completion.
     pub async fn complete(
         &self,
-        prompt: &str,
+        of: &Completing,
         argument: &str,
         typed: &str,
     ) -> Result<Vec<String>, Failure> {
         let argument =
             serde_json::from_value(serde_json::json!({"name": argument, "value": typed}))
                 .map_err(|e| Failure::Here(e.to_string()))?;
-        let request = ClientRequest::CompleteRequest(CompleteRequest::new(
-            CompleteRequestParams::new(Reference::for_prompt(prompt), argument),
-        ));
+        let of = match of {
+            Completing::Prompt(name) => Reference::for_prompt(name),
+            Completing::Template(uri) => Reference::for_resource(uri),
+        };
+        let params = CompleteRequestParams::new(of, argument);
+        let request = ClientRequest::CompleteRequest(CompleteRequest::new(params));
         match self.ask(request).await? {
             ServerResult::CompleteResult(result) => {
                 Ok(result.completion.values.into_iter().take(100).collect())
             }
             _ => Err(Failure::Protocol("not a completion".into())),
         }
-    }
-}
-
-/// How to open the conversation, and the version that an `initialize` offers.
-fn lifecycle(protocol: &Protocol) -> (ClientLifecycleMode, ProtocolVersion) {
-    match protocol {
-        Protocol::Auto => {
-            let (preferred_versions, legacy) = (
-                vec![ProtocolVersion::V_2026_07_28],
-                ProtocolVersion::V_2025_11_25,
-            );
-            (
-                ClientLifecycleMode::Auto {
-                    preferred_versions,
-                    legacy_version: Some(legacy.clone()),
-                },
-                legacy,
-            )
-        }
-        Protocol::Version(text) => {
-            let version: ProtocolVersion =
-                serde_json::from_value(Value::String(text.clone())).unwrap_or_default();
-            if version >= ProtocolVersion::NO_INITIALIZE {
-                (
-                    ClientLifecycleMode::Discover {
-                        preferred_versions: vec![version.clone()],
-                    },
-                    version,
-                )
-            } else {
-                (ClientLifecycleMode::Initialize, version)
-            }
-        }
-    }
-}
-
-fn build_failure(error: &BuildError) -> Failure {
-    Failure::Here(error.to_string())
-}
-
-async fn bounded<T>(
-    limits: Limits,
-    connect: impl Future<Output = Result<T, ClientInitializeError>>,
-) -> Result<T, Failure> {
-    match tokio::time::timeout(limits.request(), connect).await {
-        Ok(connected) => connected.map_err(|e| convert::connect_failure(&e)),
-        Err(_) => Err(Failure::TimedOut(limits.request())),
-    }
-}
-
-/// Finds this client's own error inside rmcp's.
-fn transport_failure(error: &DynamicTransportError) -> Failure {
-    match error.error.downcast_ref::<StreamableHttpError<HttpError>>() {
-        Some(error) => http_failure(error),
-        // A child process whose pipe is gone.
-        None => Failure::Lost,
-    }
-}
-
-fn http_failure(error: &StreamableHttpError<HttpError>) -> Failure {
-    match error {
-        StreamableHttpError::Client(HttpError::Refused(failure)) => failure.clone(),
-        StreamableHttpError::Client(error @ HttpError::Request(source)) if source.is_connect() => {
-            Failure::Away(error.to_string())
-        }
-        StreamableHttpError::Client(HttpError::Request(_))
-        | StreamableHttpError::Sse(_)
-        | StreamableHttpError::UnexpectedEndOfStream
-        | StreamableHttpError::TransportChannelClosed => Failure::Lost,
-        StreamableHttpError::SessionExpired => Failure::SessionExpired,
-        other => Failure::Protocol(label(&other.to_string(), 200)),
     }
 }

@@ -31,6 +31,10 @@ pub enum ProgressKind {
     Thinking,
     /// A piece of the answer. Progress without a kind counts as this.
     Content,
+    /// The server itself calls a tool inside of the call; the text is the tool's name.
+    Tool,
+    /// Something that this client doesn't know: a sign of life, and never part of the answer.
+    Other,
 }
 
 /// One progress notification of one call.
@@ -109,7 +113,9 @@ impl<T> Tap<T> {
             Some("queued") => ProgressKind::Queued,
             Some("loading") => ProgressKind::Loading,
             Some("thinking") => ProgressKind::Thinking,
-            _ => ProgressKind::Content,
+            Some("tool") => ProgressKind::Tool,
+            Some("content") | None => ProgressKind::Content,
+            Some(_) => ProgressKind::Other,
         };
         let text = progress.params.message.clone().unwrap_or_default();
         // Waiting here slows the server down instead of growing a queue. A receiver that is gone

@@ -7,14 +7,18 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use tokio::sync::Notify;
 
 use crate::secret::Secret;
 
+mod entry;
 pub mod explain;
+pub mod record;
+
+pub use entry::{Direction, Entry, HttpPart, Kind, safe_headers};
 
 /// Entries kept: about an hour of busy chatting. Older ones fall out at the front.
 const MAX_ENTRIES: usize = 8192;
@@ -24,88 +28,6 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 const MAX_BODY: usize = 256 * 1024;
 /// Requests remembered while they wait for their response.
 const MAX_PENDING: usize = 1024;
-
-/// Which way a message went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// From this client to the server.
-    Out,
-    /// From the server to this client.
-    In,
-}
-
-/// What kind of message it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Has a method and an id.
-    Request,
-    /// A result.
-    Response,
-    /// An error instead of a result.
-    Error,
-    /// A method without an id.
-    Notification,
-    /// HTTP without a JSON-RPC message in it, such as 202 Accepted.
-    Http,
-}
-
-/// The HTTP side of a message: status (on replies) and headers, secrets replaced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HttpPart {
-    /// The status line's code, on the first message of a reply.
-    pub status: Option<u16>,
-    /// Header names and values, in order.
-    pub headers: Vec<(String, String)>,
-}
-
-/// One message.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Entry {
-    /// Counts up from 1 and never repeats.
-    pub seq: u64,
-    /// Time since the log began.
-    #[serde(serialize_with = "as_ms")]
-    pub at: Duration,
-    /// Milliseconds since 1970, for files that outlive the run.
-    pub unix_ms: u64,
-    /// The server's name in the configuration.
-    pub server: Arc<str>,
-    /// Which way it went.
-    pub direction: Direction,
-    /// What it was.
-    pub kind: Kind,
-    /// The method; a response carries its request's.
-    pub method: Option<Arc<str>>,
-    /// The tool, prompt or URI that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-    /// The JSON-RPC id as text.
-    pub id: Option<String>,
-    /// The other half of a request/response pair.
-    pub pair: Option<u64>,
-    /// From request to response.
-    #[serde(serialize_with = "as_opt_ms")]
-    pub took: Option<Duration>,
-    /// Size of the message in bytes, also when the text was cut.
-    pub bytes: usize,
-    /// The message's text, at most 256 KiB of it.
-    pub body: Arc<str>,
-    /// The HTTP side, when there was one.
-    pub http: Option<HttpPart>,
-}
-
-fn as_ms<S: serde::Serializer>(at: &Duration, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_f64((at.as_secs_f64() * 1e6).round() / 1e3)
-}
-
-fn as_opt_ms<S: serde::Serializer>(took: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
-    match took {
-        None => s.serialize_none(),
-        Some(took) => as_ms(took, s),
-    }
-}
 
 /// Just enough of a message to file it, without building the whole tree.
 #[derive(Deserialize)]
@@ -268,7 +190,7 @@ impl WireLog {
         if let Some(asked) = pair {
             inner.link(asked, seq);
         }
-        let text = inner.redact(cut(body, MAX_BODY));
+        let text = inner.redact(&body[..body.floor_char_boundary(MAX_BODY)]);
         inner.push(Entry {
             seq,
             at,
@@ -354,45 +276,6 @@ impl Inner {
     }
 }
 
-fn cut(text: &str, max: usize) -> &str {
-    if text.len() <= max {
-        return text;
-    }
-    let mut end = max;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-/// Copies headers for the log: credentials and session ids keep their name and lose their value.
-#[must_use]
-pub fn safe_headers(headers: &http::HeaderMap) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .take(64)
-        .map(|(name, value)| {
-            let secret = value.is_sensitive()
-                || matches!(
-                    name.as_str(),
-                    "authorization"
-                        | "proxy-authorization"
-                        | "cookie"
-                        | "set-cookie"
-                        | "x-api-key"
-                        | "x-mcp-client-key"
-                        | "mcp-session-id"
-                );
-            let shown = if secret {
-                "…redacted…".to_owned()
-            } else {
-                String::from_utf8_lossy(value.as_bytes()).into_owned()
-            };
-            (name.as_str().to_owned(), shown)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -454,16 +337,6 @@ mod tests {
             None,
         );
         assert!(!log.to_jsonl().contains("s3cret-key"));
-    }
-
-    #[test]
-    fn credential_headers_keep_their_name_and_lose_their_value() {
-        let mut headers = http::HeaderMap::new();
-        headers.insert("authorization", "Bearer abc".parse().unwrap());
-        headers.insert("content-type", "application/json".parse().unwrap());
-        let safe = safe_headers(&headers);
-        assert!(safe.contains(&("authorization".into(), "…redacted…".into())));
-        assert!(safe.contains(&("content-type".into(), "application/json".into())));
     }
 
     #[test]

@@ -258,3 +258,58 @@ async fn a_misspelt_setting_stops_the_start_with_its_place() {
         ran.err
     );
 }
+
+/// The keyring commands that the README names, with a stand-in for each keyring's program on PATH: it
+/// gives the key only for exactly the arguments that the README names.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_keyring_commands_of_the_readme_fetch_the_key_and_nothing_shows_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let server = Server::start(Some("right-key")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let readme = include_str!("../README.md");
+    let commands: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.trim_start().starts_with("| ") && line.contains("`[\""))
+        .filter_map(|line| line.rsplit('`').nth(1))
+        .collect();
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    for command in commands {
+        let words: Vec<String> = serde_json::from_str(command).unwrap();
+        let program = folder.path().join(&words[0]);
+        let expected = words[1..].join("\n");
+        let script = format!(
+            "#!/bin/sh\n[ \"$(printf '%s\\n' \"$@\")\" = '{expected}' ] && echo right-key\n"
+        );
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let config = folder.path().join("client.toml");
+        let text = format!(
+            "[servers.local]\nurl = \"{}\"\nkey_command = {command}\n",
+            server.url
+        );
+        std::fs::write(&config, text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_mcp-client"))
+            .args(["tools", "--config"])
+            .arg(&config)
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+            .kill_on_drop(true)
+            .output();
+        let ran = tokio::time::timeout(Duration::from_secs(30), output)
+            .await
+            .expect("it ends")
+            .unwrap();
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&ran.stdout),
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        assert!(
+            ran.status.success() && said.contains("echo"),
+            "{command}: {said}"
+        );
+        assert!(!said.contains("right-key"), "{said}");
+    }
+}

@@ -15,6 +15,7 @@ use mcp_client::event::Event;
 use mcp_client::failure::Failure;
 use mcp_client::link::LinkEvent;
 use mcp_client::session::ToolResult;
+use mcp_client::session::question::Question;
 use mcp_client::tap::{Progress, ProgressKind};
 use mcp_client::ui::View;
 use mcp_client::ui::theme::Theme;
@@ -177,6 +178,7 @@ fn the_states_of_a_turn_look_different() {
         (ProgressKind::Loading, ""),
         (ProgressKind::Thinking, "hm"),
         (ProgressKind::Content, "Hi"),
+        (ProgressKind::Tool, "weather-get"),
     ] {
         let mut app = app();
         let turn = say(&mut app, "hello");
@@ -312,6 +314,101 @@ fn the_wire_pane_explains_the_message_under_the_cursor() {
     for size in SIZES {
         assert!(draw(&app, size).contains("tools/call"));
     }
+}
+
+#[test]
+fn the_servers_own_record_stands_beside_the_message_that_it_is_about() {
+    let mut app = app();
+    app.servers[0].catalog.resources[0].uri = "audit://me".into();
+    let log = WireLog::default();
+    let call = r#"{"id":3,"method":"tools/call","params":{"name":"echo"}}"#;
+    log.record(&"local".into(), Direction::Out, call, None);
+    let refusal = r#"{"id":3,"error":{"code":403,"message":"no"}}"#;
+    log.record(&"local".into(), Direction::In, refusal, None);
+    let sent = i64::try_from(log.since(0)[0].unix_ms).unwrap();
+    let at = chrono::DateTime::from_timestamp_millis(sent).unwrap();
+    press(&mut app, KeyCode::F(2));
+    app.update(Event::Wire(log.since(0)));
+    let record = json!({"records": [{"ts": at.to_rfc3339(), "request_id": "a-1", "rpc_id": "3", "identity": "key:abc", "name": "bob", "method": "tools/call", "target": "echo", "outcome": "FORBIDDEN", "denial": "this takes the scope tools:util:echo", "scopes": ["tools:util:echo"], "budget_left": 7, "duration_ms": 0.25}]});
+    app.update(Event::Shown {
+        server: 0,
+        uri: "audit://me".into(),
+        read: Ok(record.to_string()),
+    });
+    for size in [(80, 24), (120, 40)] {
+        let screen = draw(&app, size);
+        for part in [
+            "server's record: FORBIDDEN · key:abc (bob) · takes tools:util:echo · 7 calls",
+            "this takes the scope tools:util:echo",
+        ] {
+            assert!(screen.contains(part), "{part}\n{screen}");
+        }
+    }
+    press(&mut app, KeyCode::Char('u'));
+    assert!(draw(&app, (80, 24)).contains("tools/call echo #3"));
+}
+
+#[test]
+fn a_servers_question_is_a_form_with_its_words() {
+    let mut app = app();
+    let schema = json!({"properties": {"size": {"type": "string", "description": "How large it is", "enum": ["s", "l"]}}, "required": ["size"]});
+    app.update(Event::Asked {
+        number: 1,
+        question: Question {
+            server: "local".into(),
+            message: "Which size shall the shirt have?".into(),
+            schema: schema.as_object().unwrap().clone(),
+        },
+    });
+    at_all_sizes("question", &app);
+}
+
+#[test]
+fn what_is_looked_for_is_found_upwards_from_the_end_and_marked() {
+    let mut app = app();
+    let turn = say(&mut app, "long");
+    let lines = |n: u32| match n {
+        3 | 30 => format!("a Needle in line {n}\n\n"),
+        n => format!("hay {n}\n\n"),
+    };
+    let text: String = (0..60).map(lines).collect();
+    piece(&mut app, turn, ProgressKind::Content, &text);
+    let mut terminal = Terminal::new(TestBackend::new(60, 12)).unwrap();
+    let mut view = View::new(Theme::named(ThemeName::Terminal, false));
+    let mut keys = |app: &mut App, keys: &[KeyEvent]| {
+        for key in keys {
+            for command in app.update(Event::Key(*key)) {
+                if let Command::Find { needle, step } = command {
+                    view.find(app.chat().id, needle, step);
+                }
+            }
+            terminal.draw(|f| view.draw(f, app)).unwrap();
+        }
+        let buffer = terminal.backend().buffer().clone();
+        let plain = buffer[(5, 0)].style();
+        let marked = buffer.content.iter().filter(|c| c.style() != plain);
+        let marked: String = marked.map(ratatui::buffer::Cell::symbol).collect();
+        (terminal.backend().to_string(), marked)
+    };
+    let typed: Vec<KeyEvent> = "needle".chars().map(|c| KeyCode::Char(c).into()).collect();
+    keys(
+        &mut app,
+        &[KeyEvent::new(KeyCode::Char('f'), KeyModifiers::CONTROL)],
+    );
+    let (screen, marked) = keys(&mut app, &typed);
+    assert!(screen.contains("Needle in line 30"), "{screen}");
+    assert!(marked.contains("Needle"), "{marked}");
+    let (screen, _) = keys(&mut app, &[KeyCode::Enter.into()]);
+    assert!(screen.contains("Needle in line 3 "), "{screen}");
+    let (screen, _) = keys(&mut app, &[KeyCode::Enter.into()]);
+    assert!(
+        screen.contains("Needle in line 3 "),
+        "there is no older one:\n{screen}"
+    );
+    let (screen, _) = keys(&mut app, &[KeyCode::Down.into()]);
+    assert!(screen.contains("Needle in line 30"), "{screen}");
+    let (screen, _) = keys(&mut app, &[KeyCode::Char('x').into()]);
+    assert!(screen.contains("not in this chat"), "{screen}");
 }
 
 #[test]
@@ -497,7 +594,16 @@ fn hostile_text_from_everywhere_reaches_no_cell() {
 
 #[test]
 fn the_screen_in_the_readme_is_one_that_the_program_draws() {
+    // As the tutor's server has it, with which `record-screen.sh` records the real program.
     let mut app = app();
+    let catalog = &mut app.servers[0].catalog;
+    catalog.models.provider = "tutor".into();
+    catalog.tools[0].hints = Hints {
+        read_only: Some(true),
+        idempotent: Some(true),
+        open_world: Some(false),
+        destructive: None,
+    };
     let turn = say(&mut app, "echo good morning");
     agent(&mut app, turn, wanted());
     let screen = draw(&app, (80, 24));

@@ -14,6 +14,7 @@ use mcp_client::config::{Approve, Endpoint, Limits, Protocol, ServerConfig, VERS
 use mcp_client::failure::{Failure, Kind};
 use mcp_client::secret::Secret;
 use mcp_client::session::Session;
+use mcp_client::tap::{Progress, ProgressKind};
 use mcp_client::wire::WireLog;
 use serde_json::json;
 use support::Server;
@@ -92,7 +93,7 @@ async fn deltas_arrive_in_order_and_all_of_them_before_the_result() {
         .map(|n| n.to_string())
         .collect::<Vec<_>>()
         .join(" ");
-    let (sender, mut pieces) = mpsc::channel::<mcp_client::tap::Progress>(8);
+    let (sender, mut pieces) = mpsc::channel::<Progress>(8);
     let cancel = CancellationToken::new();
     let collect = async {
         let mut text = String::new();
@@ -117,6 +118,39 @@ async fn deltas_arrive_in_order_and_all_of_them_before_the_result() {
 }
 
 #[tokio::test]
+async fn a_tool_that_the_server_calls_and_kinds_of_later_versions_are_no_part_of_the_answer() {
+    let server = Server::start(None).await;
+    let session = connect(&server.url).await;
+    let (sender, mut pieces) = mpsc::channel::<Progress>(64);
+    let cancel = CancellationToken::new();
+    let result = session
+        .call(
+            "ollama-chat",
+            question("tools inside"),
+            Some(&sender),
+            &cancel,
+        )
+        .await
+        .unwrap();
+    drop(sender);
+    let mut all = Vec::new();
+    while let Some(piece) = pieces.recv().await {
+        all.push(piece);
+    }
+    let answer: String = all
+        .iter()
+        .filter(|p| p.kind == ProgressKind::Content)
+        .map(|p| p.text.as_str())
+        .collect();
+    assert_eq!(answer, result.text);
+    assert_eq!(
+        (all[0].kind, all[0].text.as_str()),
+        (ProgressKind::Tool, "weather-get")
+    );
+    assert_eq!(all[1].kind, ProgressKind::Other);
+}
+
+#[tokio::test]
 async fn a_cancelled_call_reaches_the_server_in_both_eras() {
     let scripted = Server::start(None).await;
     for protocol in [Protocol::Auto, Protocol::Version("2025-06-18".into())] {
@@ -127,7 +161,7 @@ async fn a_cancelled_call_reaches_the_server_in_both_eras() {
         )
         .await
         .unwrap();
-        let (sender, mut pieces) = mpsc::channel::<mcp_client::tap::Progress>(8);
+        let (sender, mut pieces) = mpsc::channel::<Progress>(8);
         let cancel = CancellationToken::new();
         let stop = async {
             scripted.seen.streaming.notified().await;
@@ -315,7 +349,7 @@ async fn a_server_of_2024_is_reached_over_http_and_sse() {
         .unwrap();
     let (catalog, _) = session.catalog().await.unwrap();
     assert_eq!(catalog.protocol, "2024-11-05");
-    let (sender, mut pieces) = mpsc::channel::<mcp_client::tap::Progress>(256);
+    let (sender, mut pieces) = mpsc::channel::<Progress>(256);
     let result = session
         .call(
             "ollama-chat",

@@ -171,3 +171,59 @@ async fn every_weakened_server_is_red_on_exactly_its_rows() {
         .await;
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
 }
+
+/// The commands of the chapters, `make attack DEFENCE=… ONLY=…`.
+fn commands() -> Vec<(String, Option<String>, Option<String>)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../2-server/defences");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for rest in text.split("make attack ").skip(1) {
+            let end = rest.find(['`', '\n']).unwrap();
+            let value = |name: &str| {
+                rest[..end]
+                    .split_whitespace()
+                    .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+                    .map(str::to_owned)
+            };
+            let page = path.file_name().unwrap().to_string_lossy().into_owned();
+            found.push((page, value("DEFENCE"), value("ONLY")));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_defence_that_can_be_off_stands_in_a_chapter_with_an_attack_that_it_stops() {
+    let commands = commands();
+    for defence in lab::all() {
+        let shown = commands.iter().any(|(_, off, only)| {
+            off.as_deref() == Some(defence.name)
+                && only
+                    .as_deref()
+                    .is_some_and(|only| defence.rows.contains(&only))
+        });
+        assert!(shown, "no chapter shows {}", defence.name);
+    }
+    let rows: Vec<&str> = lab::all()
+        .iter()
+        .flat_map(|defence| defence.rows)
+        .copied()
+        .collect();
+    for (page, off, only) in &commands {
+        let scene = |name: &str| {
+            let path = format!("{}/../scripts/scenes/{name}.sh", env!("CARGO_MANIFEST_DIR"));
+            std::path::Path::new(&path).is_file()
+        };
+        match (off.as_deref(), only.as_deref()) {
+            (Some(off), Some(only)) => assert!(
+                lab::find(off).is_some_and(|defence| defence.rows.contains(&only)),
+                "{page}: {only} isn't what {off} stops"
+            ),
+            (Some(off), None) => assert!(scene(off), "{page}: {off}"),
+            (None, Some(only)) => assert!(rows.contains(&only) || scene(only), "{page}: {only}"),
+            (None, None) => {}
+        }
+    }
+}

@@ -153,7 +153,9 @@ fn flush(
     let headings: Vec<String> = headings.iter().map(|(_, title)| title.clone()).collect();
     let mut gathered: Vec<String> = Vec::new();
     let mut emit = |blocks: Vec<String>| {
-        if !blocks.is_empty() {
+        // A number alone, as under "Minutes", answers no question.
+        let says_something = |block: &String| block.contains(char::is_alphabetic);
+        if blocks.iter().any(says_something) {
             out.push(Passage {
                 page,
                 headings: headings.clone(),
@@ -211,6 +213,13 @@ mod tests {
         ];
         assert_eq!(shown, expect.map(|(trail, text)| (trail.to_owned(), text)));
         assert_eq!(found[2].citation(), "p.md, “Inner”");
+    }
+
+    #[test]
+    fn a_number_alone_answers_nothing() {
+        let found = passages("# Top\nfirst\n## Minutes\n\n25.\n\n## Next\nlast\n");
+        let shown: Vec<_> = found.iter().map(|p| p.text.as_str()).collect();
+        assert_eq!(shown, ["first", "last"]);
     }
 
     #[test]

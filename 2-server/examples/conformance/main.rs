@@ -34,7 +34,7 @@ use mcp_server::{
     config,
     interceptor::{
         Authenticator, Catalogue, FailureLimit, Guard, Journal, JournalSettings, KeyStore,
-        LimitSettings, Pipeline, Rate, RateLimit,
+        LimitSettings, OwnRules, Pipeline, Rate, RateLimit,
         keys::{Roles, fingerprint, hex},
     },
     transport::http,
@@ -119,6 +119,7 @@ fn router(
         }),
         // Every scope follows from its name: `test_simple_text` takes
         // `tools:util:test_simple_text`, `test://static-text` takes `resources:test:read`.
+        rules: OwnRules::default(),
         catalogue: Arc::new(Catalogue::new()),
         time_out: Duration::from_secs(60),
     };

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
     Authenticator, Catalogue, FailureLimit, Grants, Journal, JournalSettings, KeyStore,
-    LimitSettings, Pipeline, Rate, RateLimit,
+    LimitSettings, OwnRules, Pipeline, Rate, RateLimit, Rule,
     audit::{FileSettings, JournalError},
     keys::{KeysError, Roles},
 };
@@ -26,6 +26,7 @@ pub struct PipelineBuilder {
     limits: LimitSettings,
     failures: Option<Rate>,
     catalogue: Catalogue,
+    rules: OwnRules,
     time_out: Duration,
 }
 
@@ -63,6 +64,7 @@ impl Default for PipelineBuilder {
             limits: LimitSettings::default(),
             failures: Rate::new(10, 10),
             catalogue: Catalogue::new(),
+            rules: OwnRules::default(),
             time_out: TIME_OUT,
         }
     }
@@ -124,6 +126,13 @@ impl PipelineBuilder {
         self
     }
 
+    /// One more check, asked after all others: only of callers that are known, within limits and
+    /// have the scope. What it refuses is recorded like any other refusal.
+    pub fn rule(mut self, rule: impl Rule<Permit = ()>) -> Self {
+        self.rules = self.rules.and(rule);
+        self
+    }
+
     /// How long a call may take.
     pub fn time_out(mut self, time_out: Duration) -> Self {
         self.time_out = time_out;
@@ -149,6 +158,7 @@ impl PipelineBuilder {
             authenticator: Arc::new(Authenticator::new(keys, self.anonymous, failures)),
             limits: RateLimit::new(&self.limits),
             catalogue: Arc::new(self.catalogue),
+            rules: self.rules,
             time_out: self.time_out,
         })
     }

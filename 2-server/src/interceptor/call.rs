@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Instant, SystemTime},
@@ -244,6 +244,8 @@ pub struct Facts {
     pub(super) trace: Option<Trace>,
     pub(super) time: SystemTime,
     pub(super) started: Instant,
+    // Known only once the call has been charged.
+    budget_left: OnceLock<u32>,
 }
 
 /// How many argument names a record holds, and how long each may be: a caller must not be able to
@@ -295,6 +297,7 @@ impl Facts {
             trace: None,
             time: SystemTime::now(),
             started: Instant::now(),
+            budget_left: OnceLock::new(),
         }
     }
 
@@ -363,6 +366,17 @@ impl Facts {
 
     pub(super) fn shared_requires(&self) -> Arc<[Scope]> {
         Arc::clone(&self.requires)
+    }
+
+    /// How many more calls like this one its caller could make right now; `None` where nothing was
+    /// charged.
+    pub fn budget_left(&self) -> Option<u32> {
+        self.budget_left.get().copied()
+    }
+
+    /// Notes what the charge for this call left over. The first note stays.
+    pub(super) fn note_budget(&self, left: u32) {
+        let _ = self.budget_left.set(left);
     }
 
     /// The number of this call in this process.

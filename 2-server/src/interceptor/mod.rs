@@ -1,7 +1,7 @@
 //! ② May this call go on? The interceptor: one pipeline that every message passes.
 //!
 //! ```text
-//! transport ─▶ Guard ─▶ Audit( Authenticate → RateLimit → Authorize → OwnTasks ) ─▶ your handler
+//! transport ─▶ Guard ─▶ Audit( Authenticate → RateLimit → Authorize → OwnTasks → OwnRules ) ─▶ your handler
 //! ```
 //!
 //! It stands in front of **any** rmcp handler, over any transport, and decides on the parsed
@@ -43,7 +43,7 @@
 //! `guarded` goes where the handler went, and [`transport`](crate::transport) serves it over stdio
 //! and HTTP. A transport of your own attaches an [`Arrival`] to each message, or goes inside of a
 //! [`Witness`]; without either, nothing passes. With `keys_file` in place of `anonymous`, callers
-//! need keys. The example `guarded` is the whole program:
+//! need keys. A check of your own is a [`Rule`], and [`PipelineBuilder::rule`] adds it. The example `guarded` is the whole program:
 //! `cargo run --package mcp-server --example guarded`.
 
 // What is asked: a call, and every kind of it.
@@ -55,6 +55,7 @@ pub mod policy;
 pub mod audit;
 pub mod authenticate;
 pub mod authorize;
+pub mod own_rules;
 pub mod own_tasks;
 pub mod rate_limit;
 // The end of the pipeline: the handler.
@@ -89,6 +90,7 @@ pub use dispatch::caller;
 pub use funnel::Funnel;
 pub use guard::Guard;
 pub use keys::KeyStore;
+pub use own_rules::OwnRules;
 pub use own_tasks::OwnTasks;
 pub use policy::{Policy, Rule};
 pub use rate_limit::{FailureLimit, LimitSettings, Rate, RateLimit};
@@ -110,6 +112,7 @@ pub type Layers = (
     // limits.
     Policy<Authorize>,
     Policy<OwnTasks>,
+    Policy<OwnRules>,
 );
 
 type Stack<H> = <Layers as Layer<dispatch::Dispatch<H>>>::Service;
@@ -125,6 +128,8 @@ pub struct Pipeline {
     pub limits: RateLimit,
     /// What each operation needs.
     pub catalogue: Arc<Catalogue>,
+    /// Checks of your own, asked last.
+    pub rules: OwnRules,
     /// How long a call may take.
     pub time_out: Duration,
 }
@@ -170,6 +175,7 @@ impl Pipeline {
             Policy(self.limits.clone()),
             Policy(Authorize::new(Arc::clone(&self.catalogue))),
             Policy(OwnTasks::default()),
+            Policy(self.rules.clone()),
         )
     }
 }

@@ -15,8 +15,8 @@ use std::{
 
 use governor::{
     Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-    middleware::NoOpMiddleware,
+    clock::{Clock, DefaultClock, Reference as _},
+    middleware::{NoOpMiddleware, StateInformationMiddleware},
 };
 use rmcp::model::JsonObject;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ use super::{
 
 /// What a newcomer is told to wait when a table is full.
 const FULL_WAIT: Duration = Duration::from_secs(30);
+
+/// How often a full table is looked through for places that are free again.
+const CLEAN_EVERY: Duration = Duration::from_secs(1);
 
 /// A full table gives a wait of centuries; no rate gives one of a year.
 const NO_REAL_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -75,22 +78,45 @@ impl Rate {
 /// One bucket for each key, at most `capacity` of them.
 #[derive(Debug)]
 struct Buckets<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
-    limiter: RateLimiter<K, BoundedStore<K>, C, NoOpMiddleware<C::Instant>>,
+    limiter: RateLimiter<K, BoundedStore<K>, C, StateInformationMiddleware>,
     clock: C,
+    // When a full table was last cleaned.
+    cleaned: Mutex<Option<C::Instant>>,
 }
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
+    /// Whether it is time to look through the whole table again. Without a pause, each of a crowd
+    /// of newcomers would have it done for itself.
+    fn may_clean(&self) -> bool {
+        let now = self.clock.now();
+        let mut cleaned = self.cleaned.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due =
+            cleaned.is_none_or(|then| Duration::from(now.duration_since(then)) >= CLEAN_EVERY);
+        if is_due {
+            *cleaned = Some(now);
+        }
+        is_due
+    }
+
     fn new(rate: Rate, capacity: usize, clock: C) -> Self {
         Self {
-            limiter: RateLimiter::new(rate.quota(), BoundedStore::new(capacity), clock.clone()),
+            limiter: RateLimiter::<K, _, C, NoOpMiddleware<C::Instant>>::new(
+                rate.quota(),
+                BoundedStore::new(capacity),
+                clock.clone(),
+            )
+            // Says after each call how many more are left.
+            .with_middleware(),
             clock,
+            cleaned: Mutex::default(),
         }
     }
 
-    /// Takes one call from a key's budget, or tells how long to wait.
-    fn take(&self, key: &K) -> Result<(), Duration> {
-        let Err(until) = self.limiter.check_key(key) else {
-            return Ok(());
+    /// Takes one call from a key's budget and tells how many are left, or how long to wait.
+    fn take(&self, key: &K) -> Result<u32, Duration> {
+        let until = match self.limiter.check_key(key) {
+            Ok(state) => return Ok(state.remaining_burst_capacity()),
+            Err(until) => until,
         };
         let wait = until.wait_time_from(self.clock.now());
         if wait < NO_REAL_WAIT {
@@ -108,10 +134,14 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
 
     /// Drops the buckets that are as good as new (they hold back no budget) and tries once more.
     #[cold]
-    fn take_after_cleaning(&self, key: &K) -> Result<(), Duration> {
+    fn take_after_cleaning(&self, key: &K) -> Result<u32, Duration> {
+        if !self.may_clean() {
+            return Err(FULL_WAIT);
+        }
         self.limiter.retain_recent();
         self.limiter
             .check_key(key)
+            .map(|state| state.remaining_burst_capacity())
             .map_err(|until| until.wait_time_from(self.clock.now()).min(FULL_WAIT))
     }
 }
@@ -196,10 +226,11 @@ impl RateLimit {
     /// 429 when the budget is used up.
     pub fn charge(&self, principal: &Principal) -> Result<(), Denial> {
         self.charge_identity(principal)
+            .map(drop)
             .map_err(|wait| Denial::throttled("too many calls: wait, then try again", wait))
     }
 
-    fn charge_identity(&self, principal: &Principal) -> Result<(), Duration> {
+    fn charge_identity(&self, principal: &Principal) -> Result<u32, Duration> {
         let Some(rate) = principal.key().and_then(|key| key.rate) else {
             return self.0.identity.take(principal.label());
         };
@@ -233,6 +264,7 @@ impl Rule for RateLimit {
     ) -> Result<InFlightPermit, Denial> {
         let principal = facts.principal()?;
         let slow_down = |what: &str, wait| {
+            facts.note_budget(0);
             Denial::throttled(format!("too many {what}: wait, then try again"), wait)
         };
         let permit = self.0.in_flight.enter(principal.label()).ok_or_else(|| {
@@ -241,15 +273,18 @@ impl Rule for RateLimit {
                 Duration::from_secs(1),
             )
         })?;
-        self.charge_identity(principal)
+        let mut left = self
+            .charge_identity(principal)
             .map_err(|wait| slow_down("calls", wait))?;
         if let Some(tool) = facts.tool()
             && let Some(buckets) = self.0.tools.get(tool)
         {
-            buckets
+            let of_tool = buckets
                 .take(principal.label())
                 .map_err(|wait| slow_down(&format!("calls of {tool}"), wait))?;
+            left = left.min(of_tool);
         }
+        facts.note_budget(left);
         Ok(permit)
     }
 }
@@ -434,7 +469,19 @@ mod tests {
         );
         // Once the old buckets are as good as new, there is room again.
         clock.advance(Duration::from_secs(120));
-        assert_eq!(buckets.take(&77_777), Ok(()));
+        assert_eq!(buckets.take(&77_777), Ok(0), "a burst of one leaves none");
+    }
+
+    #[test]
+    fn a_crowd_of_newcomers_has_a_full_table_cleaned_once() {
+        let clock = FakeRelativeClock::default();
+        let buckets = Buckets::new(rate(60, 1), 16, clock.clone());
+        for id in 0..1_000_u32 {
+            let _ = buckets.take(&id);
+        }
+        assert!(!buckets.may_clean(), "it was, by the first of them");
+        clock.advance(CLEAN_EVERY);
+        assert!(buckets.may_clean() && !buckets.may_clean());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use mcp_llm::Provider;
 use rmcp::{
     ErrorData, RoleServer,
     handler::server::tool::{schema_for_input, schema_for_output},
-    model::{CallToolResult, ContentBlock, JsonObject, ToolAnnotations},
+    model::{CallToolResult, ContentBlock, JsonObject, MetaObject, ToolAnnotations},
     service::RequestContext,
 };
 use schemars::JsonSchema;
@@ -25,6 +25,10 @@ use crate::{
     config::Config,
     interceptor::{Funnel, Scope},
 };
+
+/// The key in a listed tool's `_meta` that tells the scope which calling it takes. Nothing leaks: a
+/// list shows only what its caller may use.
+pub const SCOPE_KEY: &str = "learn-mcp/scope";
 
 /// Every tool, with the scope that a caller needs for it.
 ///
@@ -121,13 +125,20 @@ pub struct Registered {
 }
 
 impl Registered {
-    fn new<T: Tool>(tool: T, scope: &str) -> Result<Self, String> {
+    /// Puts a tool into the list; `scope` is what a caller needs for it.
+    ///
+    /// # Errors
+    /// When the scope or a schema isn't one.
+    pub fn new<T: Tool>(tool: T, scope: &str) -> Result<Self, String> {
         let scope = Scope::parse(scope).map_err(|error| error.to_string())?;
+        let mut meta = MetaObject::new();
+        meta.0.insert(SCOPE_KEY.to_owned(), scope.as_str().into());
         let definition =
             rmcp::model::Tool::new(T::NAME, T::DESCRIPTION, schema_for_input::<T::Input>()?)
                 .with_title(T::TITLE)
                 .with_raw_output_schema(schema_for_output::<T::Output>())
-                .with_annotations(tool.annotations());
+                .with_annotations(tool.annotations())
+                .with_meta(meta);
         let tool = Arc::new(tool);
         let run = move |arguments: JsonObject, context| {
             let tool = Arc::clone(&tool);

@@ -14,15 +14,7 @@ impl App {
         };
         let name = server.map(|s| s.name.clone());
         let default = server.map_or(Approve::None, |s| s.approve);
-        let read_only = matches!(
-            &wanted.target,
-            Target::Tool {
-                read_only: true,
-                ..
-            } | Target::Resource
-        );
-        let by_rule = default == Approve::All || (default == Approve::ReadOnly && read_only);
-        let approved = by_rule
+        let approved = default.allows(wanted.target.is_read_only())
             || approval_key(&wanted.target, name.as_deref())
                 .is_some_and(|key| self.chats[chat].approved.contains(&key));
         let card = CallCard {

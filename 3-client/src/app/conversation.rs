@@ -25,46 +25,17 @@ pub struct Attachment {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trouble {
     /// Decides the look.
-    pub kind: TroubleKind,
+    pub kind: Kind,
     /// What happened.
     pub headline: String,
     /// What to do.
     pub advice: Option<String>,
 }
 
-/// [`Kind`] in a form that a file can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TroubleKind {
-    /// The key is missing or wrong.
-    SignedOut,
-    /// The right is missing.
-    Forbidden,
-    /// Too many calls.
-    Throttled,
-    /// Busy or slow.
-    Overloaded,
-    /// Not there.
-    Away,
-    /// Stopped here.
-    Cancelled,
-    /// Everything else.
-    Broken,
-}
-
 impl From<&Failure> for Trouble {
     fn from(failure: &Failure) -> Self {
-        let kind = match failure.kind() {
-            Kind::SignedOut => TroubleKind::SignedOut,
-            Kind::Forbidden => TroubleKind::Forbidden,
-            Kind::Throttled => TroubleKind::Throttled,
-            Kind::Overloaded => TroubleKind::Overloaded,
-            Kind::Away => TroubleKind::Away,
-            Kind::Cancelled => TroubleKind::Cancelled,
-            Kind::Broken => TroubleKind::Broken,
-        };
         Self {
-            kind,
+            kind: failure.kind(),
             headline: failure.to_string(),
             advice: failure.advice(),
         }

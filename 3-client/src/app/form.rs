@@ -1,44 +1,17 @@
 //! A form made from a JSON Schema, or from a prompt's arguments.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use crate::catalog::{Prompt, Resource, Tool};
 use crate::editor::Editor;
+use crate::session::question::Question;
 
-/// Fields of one form; a schema with more is filled in as JSON.
-const MAX_FIELDS: usize = 24;
+mod fields;
 
-/// What is filled in where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Any text.
-    Text,
-    /// A whole number.
-    Integer,
-    /// A number.
-    Number,
-    /// Yes or no.
-    Bool,
-    /// Anything else, written as JSON.
-    Json,
-}
-
-/// One field.
-#[derive(Debug, Clone)]
-pub struct Field {
-    /// The argument's name.
-    pub name: String,
-    /// What it is for, in the server's words.
-    pub description: String,
-    /// What may be written.
-    pub kind: Kind,
-    /// Whether it must be filled in.
-    pub required: bool,
-    /// The only values there are, if there is a list.
-    pub choices: Vec<String>,
-    /// What was typed.
-    pub editor: Editor,
-}
+pub use fields::{Field, Kind};
+use fields::{MAX_FIELDS, fields, json_field};
 
 /// What happens with the filled-in form.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +39,11 @@ pub enum Purpose {
     },
     /// Call what the model asked for, with other arguments.
     Approve,
+    /// Answer a server's question.
+    Answer {
+        /// The question's number.
+        number: u64,
+    },
 }
 
 /// A form.
@@ -75,6 +53,10 @@ pub struct Form {
     pub title: String,
     /// What happens with it.
     pub purpose: Purpose,
+    /// What stands above the fields.
+    pub about: String,
+    /// Before this, keys aren't meant for it.
+    pub armed: Duration,
     /// The fields.
     pub fields: Vec<Field>,
     /// The field under the cursor.
@@ -85,51 +67,13 @@ pub struct Form {
     pub proposals: Vec<String>,
 }
 
-fn field(name: &str, schema: &Value, required: bool) -> Field {
-    let kind = match schema.get("type").and_then(Value::as_str) {
-        Some("string") => Kind::Text,
-        Some("integer") => Kind::Integer,
-        Some("number") => Kind::Number,
-        Some("boolean") => Kind::Bool,
-        _ => Kind::Json,
-    };
-    let choices = schema
-        .get("enum")
-        .and_then(Value::as_array)
-        .map(|all| {
-            all.iter()
-                .filter_map(Value::as_str)
-                .take(50)
-                .map(str::to_owned)
-                .collect()
-        })
-        .unwrap_or_default();
-    let mut editor = Editor::default();
-    match schema.get("default") {
-        Some(Value::String(text)) => editor.set(text.as_str()),
-        Some(Value::Null) | None => {}
-        Some(other) => editor.set(other.to_string()),
-    }
-    let description = schema
-        .get("description")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    Field {
-        name: name.to_owned(),
-        description,
-        kind,
-        required,
-        choices,
-        editor,
-    }
-}
-
 impl Form {
     fn new(title: String, purpose: Purpose, fields: Vec<Field>) -> Self {
         Self {
             title,
             purpose,
+            about: String::new(),
+            armed: Duration::ZERO,
             fields,
             focus: 0,
             error: None,
@@ -140,25 +84,7 @@ impl Form {
     /// A form for a tool. What the schema can't say in fields becomes one field of JSON.
     #[must_use]
     pub fn for_tool(server: usize, tool: &Tool) -> Self {
-        let required: Vec<&str> = tool
-            .schema
-            .get("required")
-            .and_then(Value::as_array)
-            .map(|r| r.iter().filter_map(Value::as_str).collect())
-            .unwrap_or_default();
-        let properties = tool.schema.get("properties").and_then(Value::as_object);
-        let fields = match properties {
-            Some(properties) if properties.len() <= MAX_FIELDS => {
-                let mut fields: Vec<Field> = properties
-                    .iter()
-                    .map(|(name, schema)| field(name, schema, required.contains(&name.as_str())))
-                    .collect();
-                fields.sort_by_key(|f| !f.required);
-                fields
-            }
-            Some(_) => vec![json_field("{}")],
-            None => Vec::new(),
-        };
+        let fields = fields(&tool.schema);
         Self::new(
             tool.name.clone(),
             Purpose::Call {
@@ -227,6 +153,22 @@ impl Form {
             Purpose::Approve,
             vec![json_field(&text)],
         )
+    }
+
+    /// A form for a server's question.
+    #[must_use]
+    pub fn for_question(number: u64, question: &Question) -> Self {
+        Self {
+            about: format!(
+                "{}\n\nWhat you write goes to the server: no passwords, no keys. Ctrl-N says no.",
+                question.message
+            ),
+            ..Self::new(
+                format!("{} asks", question.server),
+                Purpose::Answer { number },
+                fields(&question.schema),
+            )
+        }
     }
 
     /// The field under the cursor.
@@ -313,19 +255,6 @@ impl Form {
     }
 }
 
-fn json_field(text: &str) -> Field {
-    let mut editor = Editor::default();
-    editor.set(text);
-    Field {
-        name: String::new(),
-        description: "the whole object as JSON".into(),
-        kind: Kind::Json,
-        required: true,
-        choices: Vec::new(),
-        editor,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -366,6 +295,23 @@ mod tests {
         let mut form = Form::for_tool(0, &tool(&schema));
         form.fields[0].editor.set("K");
         assert!(form.arguments().unwrap_err().contains("C, F"));
+    }
+
+    #[test]
+    fn a_question_is_a_form_of_its_schema_with_the_servers_words_above() {
+        let schema = json!({"type": "object", "properties": {
+            "size": {"type": "string", "oneOf": [{"const": "s", "title": "Small"}, {"const": "l", "title": "Large"}]},
+        }, "required": ["size"]});
+        let question = Question {
+            server: "shop".into(),
+            message: "Which size?".into(),
+            schema: schema.as_object().unwrap().clone(),
+        };
+        let mut form = Form::for_question(7, &question);
+        assert!(form.about.starts_with("Which size?"));
+        assert_eq!(form.fields[0].choices, ["s", "l"]);
+        form.fields[0].editor.set("m");
+        assert!(form.arguments().is_err());
     }
 
     #[test]

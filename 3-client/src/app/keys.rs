@@ -28,6 +28,7 @@ impl App {
                 self.overlay = Overlay::Pick(Picker::new(Pick::Attach));
             }
             KeyCode::Char('n') if ctrl => return self.named(Named::New),
+            KeyCode::Char('f') if ctrl => return self.named(Named::Find),
             KeyCode::Char('g') if ctrl => return self.named(Named::Editor),
             KeyCode::Char('o') if ctrl => return self.named(Named::Copy),
             KeyCode::Char('p') if ctrl => return self.named(Named::Chats),

@@ -3,12 +3,11 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::conversation::{Attachment, Body};
-use super::form::{Form, Purpose};
+use super::form::Form;
 use super::picker::{Choice, Kind, Named, Picker};
 use super::wire_pane::WirePane;
 use super::{App, Chat};
-use crate::agent::Decision;
-use crate::command::{Command, Scroll};
+use crate::command::{Command, Find, Scroll};
 use crate::untrusted::label;
 
 /// A text to read, and perhaps to accept.
@@ -22,6 +21,8 @@ pub struct Text {
     pub scroll: usize,
     /// With `y`, this tool's changed definition is accepted.
     pub accept: Option<(usize, String)>,
+    /// The server's place and the resource that this is, which may change while it is read.
+    pub source: Option<(usize, String)>,
 }
 
 impl Text {
@@ -33,6 +34,7 @@ impl Text {
             text: text.into(),
             scroll: 0,
             accept: None,
+            source: None,
         }
     }
 }
@@ -55,6 +57,7 @@ Tab                   next chat; or answer a waiting question
 y a n e               once, always in this chat, no, edit the arguments
 Ctrl-T                fold or unfold the newest thinking or result
 Ctrl-N, Ctrl-P        new chat, list of chats
+Ctrl-F                find in this chat
 Ctrl-O                copy a message or a code block
 Ctrl-G                write in $EDITOR
 Ctrl-R                connect again
@@ -75,6 +78,8 @@ pub enum Overlay {
     Fill(Form),
     /// A text.
     Read(Text),
+    /// Text that is looked for in the transcript.
+    Find(String),
 }
 
 impl App {
@@ -95,6 +100,7 @@ impl App {
             Overlay::Pick(picker) => self.picker_key(picker, key),
             Overlay::Fill(form) => self.form_key(form, key),
             Overlay::Read(text) => self.text_key(text, key),
+            Overlay::Find(needle) => self.find_key(needle, key),
         }
     }
 
@@ -246,6 +252,7 @@ impl App {
             Named::Copy => self.overlay = pick(Kind::Copy),
             Named::Changes => self.overlay = pick(Kind::Changes),
             Named::Wire => self.overlay = Overlay::Wire,
+            Named::Find => self.overlay = Overlay::Find(String::new()),
             Named::Help => self.overlay = Overlay::Read(Text::new("Keys", HELP)),
             Named::New => {
                 let model = self.chat().model.clone();
@@ -323,111 +330,41 @@ impl App {
         Vec::new()
     }
 
-    fn form_key(&mut self, mut form: Form, key: KeyEvent) -> Vec<Command> {
-        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
-        let alt = key.modifiers.contains(KeyModifiers::ALT);
-        let last = form.fields.len().saturating_sub(1);
-        match key.code {
-            KeyCode::Esc => return Vec::new(),
-            KeyCode::Enter if !alt && !ctrl => match form.arguments() {
-                Ok(arguments) => return self.submit_form(&form, arguments),
-                Err(error) => form.error = Some(error),
-            },
-            KeyCode::Tab | KeyCode::Down if form.fields.len() > 1 => {
-                form.focus = if form.focus == last {
-                    0
-                } else {
-                    form.focus + 1
-                };
-                form.proposals.clear();
-            }
-            KeyCode::BackTab | KeyCode::Up if form.fields.len() > 1 => {
-                form.focus = form.focus.checked_sub(1).unwrap_or(last);
-                form.proposals.clear();
-            }
-            // The next of the values that there are, or that the server proposed.
-            KeyCode::Char(' ') if ctrl => {
-                let proposals = form.proposals.clone();
-                if let Some(field) = form.current() {
-                    let choices = if field.choices.is_empty() {
-                        &proposals
-                    } else {
-                        &field.choices
-                    };
-                    let next = choices
-                        .iter()
-                        .position(|c| c == field.editor.text())
-                        .map_or(0, |at| at + 1);
-                    if let Some(choice) = choices.get(next).or_else(|| choices.first()).cloned() {
-                        field.editor.set(choice);
-                    }
-                }
-            }
-            _ => {
-                form.error = None;
-                let json = form
-                    .current()
-                    .is_some_and(|f| f.kind == super::form::Kind::Json);
-                if let Some(field) = form.current() {
-                    if key.code == KeyCode::Enter || (ctrl && key.code == KeyCode::Char('j')) {
-                        field.editor.insert("\n");
-                    } else if json || !matches!(key.code, KeyCode::Up | KeyCode::Down) {
-                        super::keys::edit(&mut field.editor, key, ctrl, alt);
-                    }
-                }
-            }
-        }
-        let ask = match (&form.purpose, form.fields.get(form.focus), key.code) {
-            (
-                Purpose::Prompt { server, prompt },
-                Some(field),
-                KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Tab | KeyCode::BackTab,
-            ) => vec![Command::Complete {
-                server: *server,
-                prompt: prompt.clone(),
-                argument: field.name.clone(),
-                typed: field.editor.text().to_owned(),
-            }],
-            _ => Vec::new(),
-        };
-        self.overlay = Overlay::Fill(form);
-        ask
-    }
-
-    fn submit_form(
-        &mut self,
-        form: &Form,
-        arguments: serde_json::Map<String, serde_json::Value>,
-    ) -> Vec<Command> {
-        match form.purpose.clone() {
-            Purpose::Call { server, tool } => vec![Command::Call {
-                server,
-                tool,
-                arguments,
-            }],
-            Purpose::Prompt { server, prompt } => vec![Command::Prompt {
-                server,
-                prompt,
-                arguments,
-            }],
-            Purpose::Template { server, uri } => vec![Command::Read {
-                server,
-                uri: form.uri(&uri),
-                attach: false,
-            }],
-            Purpose::Approve => self.decide(Decision::CallWith(arguments), false),
-        }
-    }
-
     /// A resource was read.
-    pub(super) fn resource_read(&mut self, uri: String, text: String, attach: bool) {
+    pub(super) fn resource_read(&mut self, server: usize, uri: String, text: String, attach: bool) {
         if attach {
             let chat: &mut Chat = self.chat_mut();
             if chat.attached.len() < 16 && !chat.attached.iter().any(|a| a.uri == uri) {
                 chat.attached.push(Attachment { uri, text });
             }
         } else {
-            self.overlay = Overlay::Read(Text::new(uri, text));
+            let mut text = Text::new(uri.clone(), text);
+            text.source = Some((server, uri));
+            self.overlay = Overlay::Read(text);
         }
+    }
+
+    fn find_key(&mut self, mut needle: String, key: KeyEvent) -> Vec<Command> {
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        let step = match key.code {
+            KeyCode::Esc => return Vec::new(),
+            KeyCode::Enter | KeyCode::Up => Find::Older,
+            KeyCode::Char('f') if ctrl => Find::Older,
+            KeyCode::Down => Find::Newer,
+            KeyCode::Backspace => {
+                needle.pop();
+                Find::Newest
+            }
+            KeyCode::Char(c) if !ctrl && needle.len() < 200 => {
+                needle.push(c);
+                Find::Newest
+            }
+            _ => {
+                self.overlay = Overlay::Find(needle);
+                return Vec::new();
+            }
+        };
+        self.overlay = Overlay::Find(needle.clone());
+        vec![Command::Find { needle, step }]
     }
 }

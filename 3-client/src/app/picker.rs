@@ -86,6 +86,7 @@ pub enum Named {
     Prompts,
     Attach,
     Wire,
+    Find,
     Models,
     New,
     Chats,
@@ -103,7 +104,7 @@ pub enum Named {
 }
 
 /// The commands, in the order of the list.
-pub const COMMANDS: [(Named, &str, &str); 19] = [
+pub const COMMANDS: [(Named, &str, &str); 20] = [
     (Named::Tools, "tools", "look at tools and run one by hand"),
     (Named::Resources, "resources", "browse and read resources"),
     (Named::Prompts, "prompts", "fill in a prompt of the server"),
@@ -113,6 +114,7 @@ pub const COMMANDS: [(Named, &str, &str); 19] = [
         "put a resource into the message (also @)",
     ),
     (Named::Wire, "wire", "every message, explained (F2)"),
+    (Named::Find, "find", "find text in this chat (Ctrl-F)"),
     (Named::Models, "model", "choose a model"),
     (Named::New, "new", "a new chat (Ctrl-N)"),
     (

@@ -5,6 +5,7 @@ use super::*;
 use crate::catalog::{Hints, Tool};
 use crate::chat::{Message, Reply, Role, ToolCall};
 use crate::config::Given;
+use crate::link::LinkEvent;
 use crate::session::ToolResult;
 use crate::tap::Progress;
 

@@ -295,6 +295,8 @@ impl App {
             ProgressKind::Loading => Phase::Loading,
             ProgressKind::Thinking => Phase::Thinking,
             ProgressKind::Content => Phase::Answering,
+            ProgressKind::Tool => Phase::Calling(crate::untrusted::label(text, 60)),
+            ProgressKind::Other => return,
         };
         let now = self.now;
         if matches!(kind, ProgressKind::Thinking | ProgressKind::Content) {

@@ -136,8 +136,9 @@ pub async fn run(
         .map_err(|answer| format!("{url} gives no MCP answer: {}", answer.brief()))?;
     if !target.trail.is_there() && trail::is_offered(&target) {
         target.trail = Trail::Resource(std::sync::Mutex::default());
-        trail::news(&target).await;
     }
+    // What finding the server out has left there belongs to no row.
+    trail::news(&target).await;
     let lifecycle = match target.era {
         Era::Stateless => "2026-07-28, stateless",
         Era::Sessions => "sessions",

@@ -44,18 +44,12 @@ pub async fn ask(
                     config.chat_tool
                 ))
             })?;
-        let ready = || {
-            lines
-                .catalogs
-                .iter()
-                .enumerate()
-                .filter_map(|(place, c)| Some((place, c.as_ref()?)))
-        };
-        let resources: Vec<(String, usize)> = ready()
+        let resources: Vec<(String, usize)> = lines
+            .ready()
             .flat_map(|(place, c)| c.resources.iter().map(move |r| (r.uri.clone(), place)))
             .collect();
         let offered = offers(
-            ready().map(|(place, c)| {
+            lines.ready().map(|(place, c)| {
                 (
                     place,
                     config.servers[place].name.as_str(),
@@ -139,14 +133,7 @@ fn question_text(given: &str) -> Result<String, String> {
 
 /// Nobody is there to be asked: what the rule doesn't allow is refused.
 fn decision(wanted: &Wanted, approve: Approve) -> Decision {
-    let read_only = matches!(
-        &wanted.target,
-        Target::Tool {
-            read_only: true,
-            ..
-        } | Target::Resource
-    );
-    if approve == Approve::All || (approve == Approve::ReadOnly && read_only) {
+    if approve.allows(wanted.target.is_read_only()) {
         Decision::Call
     } else {
         Decision::Refuse

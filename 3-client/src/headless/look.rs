@@ -221,19 +221,14 @@ fn told(entry: &Entry) -> String {
         Direction::In => "←",
     };
     let status = entry
-        .http
-        .as_ref()
-        .and_then(|h| h.status)
+        .status()
         .map(|s| format!("HTTP {s} "))
         .unwrap_or_default();
     let took = entry
         .took
         .map(|t| format!(" after {} ms", t.as_millis()))
         .unwrap_or_default();
-    let pretty = serde_json::from_str::<Value>(&entry.body)
-        .ok()
-        .and_then(|v| serde_json::to_string_pretty(&v).ok());
-    let body = pretty.as_deref().unwrap_or(&entry.body);
+    let body = entry.pretty();
     let explanation = explain(entry);
     let method = entry.method.as_deref().unwrap_or("HTTP only");
     format!(

@@ -3,7 +3,8 @@
 use rmcp::model::{CallToolResult, ContentBlock, GetPromptResult, MetaObject};
 use rmcp::service::{ClientInitializeError, ServiceError};
 
-use super::{PromptText, ToolResult, transport_failure};
+use super::connect::transport_failure;
+use super::{PromptText, ToolResult};
 use crate::catalog::{Hints, Prompt, PromptArgument, Resource, Tool};
 use crate::failure::Failure;
 use crate::untrusted::label;

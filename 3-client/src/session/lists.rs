@@ -31,6 +31,7 @@ impl Session {
                 catalog.server_version = label(&about.version, 30);
             }
         }
+        catalog.announces_updates = self.announces_updates();
         let has = info.as_ref().map(|i| &i.capabilities);
         if has.is_none_or(|c| c.tools.is_some()) {
             catalog.tools = soften(self.tools().await, &mut refused)?;

@@ -32,7 +32,7 @@ impl LegacySse {
         let mut events = http
             .get_stream(url.into(), None, None, None, HashMap::new())
             .await
-            .map_err(|e| super::http_failure(&e))?;
+            .map_err(|e| super::connect::http_failure(&e))?;
         let endpoint = loop {
             let event = events
                 .next()

@@ -105,28 +105,17 @@ pub fn approval(app: &App, pending: &Pending, area: Rect, buffer: &mut Buffer, t
             theme.warn,
         ));
     }
-    for (y, line) in (inner.y..inner.bottom()).zip(lines) {
-        line.render(
-            Rect {
-                x: inner.x + 1,
-                y,
-                width: inner.width.saturating_sub(1),
-                height: 1,
-            },
-            buffer,
-        );
-    }
-    for line in keys {
-        let y = inner.bottom().saturating_sub(1);
-        line.render(
-            Rect {
-                x: inner.x + 1,
-                y,
-                width: inner.width.saturating_sub(1),
-                height: 1,
-            },
-            buffer,
-        );
+    let bottom = inner.bottom().saturating_sub(1);
+    let rows = (inner.y..inner.bottom()).zip(lines);
+    // Last, so that they stand even where there is room for nothing else.
+    for (y, line) in rows.chain(keys.into_iter().map(|keys| (bottom, keys))) {
+        let place = Rect {
+            x: inner.x + 1,
+            y,
+            width: inner.width.saturating_sub(1),
+            height: 1,
+        };
+        line.render(place, buffer);
     }
 }
 

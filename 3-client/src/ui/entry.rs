@@ -5,9 +5,8 @@ use ratatui::text::{Line, Span};
 use super::rich::Stream;
 use super::theme::Theme;
 use super::wrap::{Wrapper, clip};
-use crate::app::conversation::{
-    Answer, Body, CallCard, CallState, Closing, Ended, Entry, Trouble, TroubleKind,
-};
+use crate::app::conversation::{Answer, Body, CallCard, CallState, Closing, Ended, Entry, Trouble};
+use crate::failure::Kind;
 use crate::untrusted::{clean, clean_line};
 
 /// Lines of a tool's result that are shown before it is unfolded.
@@ -123,10 +122,10 @@ fn thinking(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'stat
             clean_line(thought.lines().last().unwrap_or_default())
         )
     } else {
-        format!(
-            "┆ thought for {} lines · Ctrl-T shows them",
-            thought.lines().count()
-        )
+        match thought.lines().count() {
+            1 => "┆ thought for one line · Ctrl-T shows it".to_owned(),
+            lines => format!("┆ thought for {lines} lines · Ctrl-T shows them"),
+        }
     };
     out.push(Line::styled(clip(&text, width.into()), theme.thinking));
 }
@@ -254,13 +253,13 @@ fn call(card: &CallCard, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>
 
 fn trouble(trouble: &Trouble, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
     let (mark, style) = match trouble.kind {
-        TroubleKind::SignedOut => ("⚿ ", theme.bad),
-        TroubleKind::Forbidden => ("⊘ ", theme.bad),
-        TroubleKind::Throttled => ("⏲ ", theme.warn),
-        TroubleKind::Overloaded => ("… ", theme.warn),
-        TroubleKind::Away => ("⌁ ", theme.warn),
-        TroubleKind::Cancelled => ("✂ ", theme.dim),
-        TroubleKind::Broken => ("! ", theme.bad),
+        Kind::SignedOut => ("⚿ ", theme.bad),
+        Kind::Forbidden => ("⊘ ", theme.bad),
+        Kind::Throttled => ("⏲ ", theme.warn),
+        Kind::Overloaded => ("… ", theme.warn),
+        Kind::Away => ("⌁ ", theme.warn),
+        Kind::Cancelled => ("✂ ", theme.dim),
+        Kind::Broken => ("! ", theme.bad),
     };
     push(out, mark, &clean(&trouble.headline), style, width);
     if let Some(advice) = &trouble.advice {

@@ -8,12 +8,13 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
 use crate::app::{App, Overlay};
-use crate::command::Scroll;
+use crate::command::{Find, Scroll};
 use crate::untrusted::{cell_is_hostile, clean_line};
 
 pub mod bars;
 pub mod dialog;
 pub mod entry;
+pub mod find;
 pub mod panes;
 pub mod rich;
 pub mod theme;
@@ -47,6 +48,11 @@ impl View {
     /// Moves through a chat's transcript.
     pub fn scroll(&mut self, chat: u64, scroll: Scroll) {
         self.transcripts.entry(chat).or_default().scroll(scroll);
+    }
+
+    /// Looks for text in a chat's transcript.
+    pub fn find(&mut self, chat: u64, needle: String, step: Find) {
+        self.transcripts.entry(chat).or_default().find(needle, step);
     }
 
     /// Draws one frame.
@@ -92,7 +98,12 @@ impl View {
             welcome(app, above, buffer, &theme);
         }
         transcript.draw(&chat.entries, above, buffer, &theme);
-        bars::state(app, state, buffer, &theme);
+        if let Overlay::Find(needle) = &app.overlay {
+            find::mark(needle, above, buffer, &theme);
+            find::bar(needle, transcript.has_found(), state, buffer, &theme);
+        } else {
+            bars::state(app, state, buffer, &theme);
+        }
         let cursor = bars::input(app, input, buffer, &theme);
         if let (Some(pending), Some(height)) = (&chat.pending, asked) {
             let place = Rect {
@@ -105,6 +116,7 @@ impl View {
         let mut place = Some(cursor);
         match &app.overlay {
             Overlay::None => {}
+            Overlay::Find(_) => place = None,
             Overlay::Wire => {
                 wire::pane(&app.wire, rows(1, area.height - 1), buffer, &theme);
                 place = None;

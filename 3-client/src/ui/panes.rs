@@ -10,7 +10,7 @@ use super::dialog::frame;
 use super::theme::Theme;
 use super::wrap::{clip, wrap};
 use crate::app::App;
-use crate::app::form::{Form, Kind as FieldKind};
+use crate::app::form::{Form, Kind as FieldKind, Purpose};
 use crate::app::overlays::Text;
 use crate::app::picker::{Kind, Picker};
 use crate::untrusted::{clean, clean_line};
@@ -101,14 +101,27 @@ pub fn picker(app: &App, picker: &Picker, area: Rect, buffer: &mut Buffer, theme
 
 /// A form; says where the cursor belongs.
 pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Option<Position> {
+    let keys = match form.purpose {
+        Purpose::Answer { .. } => "Enter answers · Esc puts it away",
+        _ => "Enter sends · Esc leaves",
+    };
     let inner = frame(
-        &format!("{} · Enter sends · Esc leaves", clean_line(&form.title)),
+        &format!("{} · {keys}", clean_line(&form.title)),
         area,
         buffer,
         theme,
     );
     let mut y = inner.y;
     let mut cursor = None;
+    if !form.about.is_empty() {
+        let about = wrap(&clean(&form.about), theme.text, inner.width);
+        // A long speech leaves room for the fields.
+        for line in about.into_iter().take(usize::from(inner.height / 2)) {
+            line.render(row(inner, y), buffer);
+            y += 1;
+        }
+        y += 1;
+    }
     if form.fields.is_empty() && y < inner.bottom() {
         Line::styled("nothing to fill in: Enter sends", theme.dim).render(row(inner, y), buffer);
         y += 1;

@@ -8,9 +8,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use super::entry;
+use super::find;
 use super::theme::Theme;
 use crate::app::conversation::Entry;
-use crate::command::Scroll;
+use crate::command::{Find, Scroll};
 
 /// Entries whose drawn form is kept.
 const MAX_CACHED: usize = 256;
@@ -43,6 +44,8 @@ pub struct Transcript {
     /// Lines below the view that came since it left the bottom.
     pub new_lines: usize,
     pending: Vec<Scroll>,
+    seeking: Option<(String, Find)>,
+    found: Option<(u64, usize)>,
     /// How many entries had to be laid out for the last frame.
     pub laid_out: usize,
 }
@@ -53,6 +56,17 @@ impl Transcript {
         if self.pending.len() < 64 {
             self.pending.push(scroll);
         }
+    }
+
+    /// Remembers what to look for; it is looked for with the next frame.
+    pub fn find(&mut self, needle: String, step: Find) {
+        self.seeking = Some((needle, step));
+    }
+
+    /// Whether the last search found something.
+    #[must_use]
+    pub fn has_found(&self) -> bool {
+        self.found.is_some()
     }
 
     /// Whether the view follows the end.
@@ -142,17 +156,53 @@ impl Transcript {
                 self.anchor = Anchor::Bottom;
                 continue;
             }
-            let end = match self.anchor {
-                Anchor::At { end, .. } => end,
-                Anchor::Bottom => entries.last().map_or((0, 0), |last| {
-                    (last.id, self.height(last, area.width, theme))
-                }),
-            };
-            self.anchor = Anchor::At {
-                entry: entries[to.0].id,
-                line: to.1,
-                end,
-            };
+            self.stand_at(entries, to, area.width, theme);
+        }
+    }
+
+    /// Holds the view at a line, and remembers what was the end when it left it.
+    fn stand_at(&mut self, entries: &[Entry], at: (usize, usize), width: u16, theme: &Theme) {
+        let end = match self.anchor {
+            Anchor::At { end, .. } => end,
+            Anchor::Bottom => entries
+                .last()
+                .map_or((0, 0), |last| (last.id, self.height(last, width, theme))),
+        };
+        self.anchor = Anchor::At {
+            entry: entries[at.0].id,
+            line: at.1,
+            end,
+        };
+    }
+
+    /// Looks for text, and puts the line that has it into the middle of the view.
+    fn seek(&mut self, entries: &[Entry], area: Rect, theme: &Theme) {
+        let Some((needle, step)) = self.seeking.take() else {
+            return;
+        };
+        let from = match step {
+            Find::Newest => None,
+            Find::Older | Find::Newer => self.found.and_then(|(entry, line)| {
+                let place = entries.iter().position(|e| e.id == entry)?;
+                Some((place, line))
+            }),
+        };
+        let found = find::find(entries, &needle, step, from, |entry| {
+            let layout = self.layout(entry, area.width, theme);
+            find::lines_with(&needle, layout)
+        });
+        if step != Find::Newest && found.is_none() {
+            // Nothing further in this direction: what was found stays found.
+            return;
+        }
+        self.found = found.map(|(place, line)| (entries[place].id, line));
+        let Some(at) = found else { return };
+        let above = -i64::from(area.height / 2);
+        let top = self.walk(entries, at, above, area.width, theme);
+        if top >= self.bottom_top(entries, area, theme) {
+            self.anchor = Anchor::Bottom;
+        } else {
+            self.stand_at(entries, top, area.width, theme);
         }
     }
 
@@ -175,10 +225,12 @@ impl Transcript {
         self.new_lines = 0;
         if entries.is_empty() || area.height == 0 || area.width == 0 {
             self.pending.clear();
+            self.seeking = None;
             self.anchor = Anchor::Bottom;
             return;
         }
         self.apply(entries, area, theme);
+        self.seek(entries, area, theme);
         let top = match self.anchor {
             Anchor::Bottom => self.bottom_top(entries, area, theme),
             Anchor::At { entry, line, end } => match entries.iter().position(|e| e.id == entry) {

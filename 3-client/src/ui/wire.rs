@@ -1,7 +1,9 @@
-//! The wire pane: a list of messages, the one under the cursor, and what it means.
+//! The wire pane: a list of messages, the one under the cursor, what it means, and what the server
+//! itself recorded of it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
@@ -11,6 +13,7 @@ use super::wrap::{clip, wrap};
 use crate::app::wire_pane::WirePane;
 use crate::untrusted::{clean, clean_line};
 use crate::wire::explain::explain;
+use crate::wire::record::Record;
 use crate::wire::{Direction, Entry, Kind};
 
 fn size(bytes: usize) -> String {
@@ -46,12 +49,7 @@ fn summary(entry: &Entry, theme: &Theme) -> Vec<Span<'static>> {
         .as_deref()
         .map(|id| format!(" #{}", crate::untrusted::label(id, 12)))
         .unwrap_or_default();
-    let status = entry
-        .http
-        .as_ref()
-        .and_then(|h| h.status)
-        .map(|s| format!(" {s}"))
-        .unwrap_or_default();
+    let status = entry.status().map(|s| format!(" {s}")).unwrap_or_default();
     let took = entry
         .took
         .map(|t| format!(" {} ms", t.as_millis()))
@@ -83,11 +81,7 @@ fn body(entry: &Entry, theme: &Theme, width: u16) -> Vec<Line<'static>> {
         }
         lines.push(Line::default());
     }
-    let pretty = serde_json::from_str::<serde_json::Value>(&entry.body)
-        .ok()
-        .and_then(|v| serde_json::to_string_pretty(&v).ok());
-    let text = pretty.as_deref().unwrap_or(&entry.body);
-    lines.extend(wrap(&clean(text), theme.text, width));
+    lines.extend(wrap(&clean(&entry.pretty()), theme.text, width));
     if entry.body.len() < entry.bytes {
         lines.push(Line::styled(
             format!(
@@ -114,16 +108,73 @@ fn put(lines: impl IntoIterator<Item = Line<'static>>, area: Rect, buffer: &mut 
     }
 }
 
+/// The server's own record of the message under the cursor, when there is one to show.
+fn recorded(pane: &WirePane, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    if pane.asked().is_none() {
+        return Vec::new();
+    }
+    let Some(record) = pane.record() else {
+        let why = match (&pane.no_records, &pane.records) {
+            (Some(why), _) => format!("server's record: {}", clean_line(why)),
+            (None, Some(_)) => "server's record: none of this message".to_owned(),
+            (None, None) => return Vec::new(),
+        };
+        return wrap(&why, theme.dim, width);
+    };
+    let said = format!("server's record: {}", clean(&record.words()));
+    let mut lines = wrap(&said, outcome(record, theme), width);
+    for inside in pane.inside(record).take(4) {
+        let said = format!("  inside it: {} · {}", inside.headline(), inside.words());
+        lines.extend(wrap(&clean(&said), outcome(inside, theme), width));
+    }
+    lines
+}
+
+fn outcome(record: &Record, theme: &Theme) -> Style {
+    match record.outcome.as_str() {
+        "SUCCESS" => theme.good,
+        "THROTTLED" | "CANCELLED" | "TIMEOUT" => theme.warn,
+        _ => theme.bad,
+    }
+}
+
+/// The whole record, the newest first.
+fn listing(pane: &WirePane, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let Some(records) = &pane.records else {
+        let why = pane.no_records.as_deref();
+        let why = why.unwrap_or("this server keeps no record that you can read (audit://me)");
+        return wrap(&clean(why), theme.dim, width);
+    };
+    let lines = |record: &Record| {
+        let mut lines = wrap(&clean(&record.headline()), theme.title, width);
+        let words = format!("  {}", record.words());
+        lines.extend(wrap(&clean(&words), outcome(record, theme), width));
+        lines
+    };
+    records.iter().rev().flat_map(lines).collect()
+}
+
+/// Lines with the first ones scrolled away.
+fn scrolled(lines: Vec<Line<'static>>, scroll: usize, area: Rect, buffer: &mut Buffer) {
+    let first = scroll.min(lines.len().saturating_sub(usize::from(area.height)));
+    put(lines.into_iter().skip(first), area, buffer);
+}
+
 /// Draws the pane.
 pub fn pane(pane: &WirePane, area: Rect, buffer: &mut Buffer, theme: &Theme) {
     let inner = frame(
-        "Wire · Enter whole · o pair · / filter · p progress · u audit · s save · Esc",
+        "Wire · Enter whole · o pair · / filter · p all · u record · s save · Esc",
         area,
         buffer,
         theme,
     );
-    if let Some(audit) = &pane.audit {
-        put(wrap(&clean(audit), theme.text, inner.width), inner, buffer);
+    if pane.listing {
+        scrolled(
+            listing(pane, theme, inner.width),
+            pane.scroll,
+            inner,
+            buffer,
+        );
         return;
     }
     let visible = pane.visible();
@@ -132,11 +183,12 @@ pub fn pane(pane: &WirePane, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         return;
     };
     if pane.whole {
-        let lines = body(current, theme, inner.width);
-        let first = pane
-            .scroll
-            .min(lines.len().saturating_sub(usize::from(inner.height)));
-        put(lines.into_iter().skip(first), inner, buffer);
+        scrolled(
+            body(current, theme, inner.width),
+            pane.scroll,
+            inner,
+            buffer,
+        );
         return;
     }
     let explanation = explain(current);
@@ -146,6 +198,7 @@ pub fn pane(pane: &WirePane, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         theme.link,
         inner.width,
     ));
+    said.extend(recorded(pane, theme, inner.width));
     let said_rows = u16::try_from(said.len())
         .unwrap_or(u16::MAX)
         .min(inner.height / 2);

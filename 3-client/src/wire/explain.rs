@@ -20,7 +20,7 @@ const fn say(text: &'static str, section: &'static str) -> Explanation {
 pub fn explain(entry: &Entry) -> Explanation {
     let method = entry.method.as_deref().unwrap_or_default();
     match entry.kind {
-        Kind::Http => http(entry.http.as_ref().and_then(|h| h.status)),
+        Kind::Http => http(entry.status()),
         Kind::Error => error(&entry.body),
         Kind::Request => request(method, entry.direction),
         Kind::Response => response(method),
@@ -87,7 +87,7 @@ fn request(method: &str, direction: Direction) -> Explanation {
             "client/roots (deprecated)",
         ),
         "elicitation/create" => say(
-            "The server asks the person for more input in the middle of a call. This client declines, so that no server can phish for secrets.",
+            "The server asks the person for more input in the middle of a call; since 2026-07-28 it answers the call with input_required instead. This client shows the question as a form, and tells the server only what is written there.",
             "client/elicitation",
         ),
         _ if direction == Direction::In => say(
@@ -119,6 +119,10 @@ fn response(method: &str) -> Explanation {
             "The tool ran. isError: true means that the tool itself failed, which the model should know; a refusal would have been a JSON-RPC error instead.",
             "server/tools · tool results",
         ),
+        "subscriptions/listen" => say(
+            "The stream of changes is over, and the server closed it in order, as when this caller's rights changed. The client may open another.",
+            "basic/utilities/subscriptions",
+        ),
         "resources/read" => say(
             "The contents of the resource, as text or as base64. ttlMs and cacheScope say whether and for whom they may be kept.",
             "server/resources · reading resources",
@@ -149,6 +153,14 @@ fn notification(method: &str) -> Explanation {
         | "notifications/prompts/list_changed" => say(
             "One of the server's lists is no longer what the client read. The client reads it again.",
             "server · list changed notifications",
+        ),
+        "notifications/resources/updated" => say(
+            "A resource that this client watches has changed. The notification doesn't carry the new contents: the client reads them.",
+            "server/resources · subscriptions",
+        ),
+        "notifications/subscriptions/acknowledged" => say(
+            "The first message on a stream of changes: what of the asked-for the server will announce on it. Its _meta names the request that opened the stream.",
+            "basic/utilities/subscriptions",
         ),
         "notifications/message" => say(
             "A line of the server's log. The feature is deprecated since 2026-07-28.",

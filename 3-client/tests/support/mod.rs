@@ -157,6 +157,11 @@ impl Script {
             self.delta(&context, 0.5, Some("thinking"), "Let me think.")
                 .await;
         }
+        if question == "tools inside" {
+            self.delta(&context, 0.6, Some("tool"), "weather-get").await;
+            self.delta(&context, 0.7, Some("not invented yet"), "?")
+                .await;
+        }
         let mut n = 1.0;
         for piece in text.split_inclusive(' ') {
             self.delta(&context, n, Some("content"), piece).await;

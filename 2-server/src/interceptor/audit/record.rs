@@ -142,6 +142,9 @@ pub(super) fn render(facts: &Facts, outcome: Outcome, denial: Option<&Denial>) -
             .map(|scope| scope.as_str()),
     );
     line.list("arguments", facts.argument_names.iter().map(AsRef::as_ref));
+    if let Some(left) = facts.budget_left() {
+        line.number("budget_left", left.into());
+    }
     line.millis("duration_ms", facts.started.elapsed());
     if let Some(parent) = &facts.parent {
         line.text("parent_id", parent);
@@ -288,7 +291,8 @@ fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
-fn is_unsafe(c: char) -> bool {
+/// What could break a line, move the cursor, or reorder or hide what a person reads.
+pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -1,0 +1,40 @@
+//! It refuses tool calls and nothing else, and says when to come back.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use mcp_server::interceptor::{Denial, DenialKind, PipelineBuilder, Rule, call::Facts};
+use rmcp::model::JsonObject;
+
+/// While it is on, no tool runs.
+#[derive(Clone)]
+pub struct Maintenance {
+    pub on: Arc<AtomicBool>,
+}
+
+impl Rule for Maintenance {
+    type Permit = ();
+
+    fn check(&self, facts: &Facts, _arguments: Option<&JsonObject>) -> Result<(), Denial> {
+        if facts.tool().is_some() && self.on.load(Ordering::Relaxed) {
+            return Err(Denial {
+                retry_after: Some(Duration::from_secs(60)),
+                ..Denial::new(
+                    DenialKind::Unavailable,
+                    "maintenance: no tool runs, try again in a minute",
+                )
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The pipeline with the rule in it.
+pub fn with(rule: &Maintenance, pipeline: PipelineBuilder) -> PipelineBuilder {
+    pipeline.rule(rule.clone())
+}

@@ -1,0 +1,50 @@
+//! What a connection's coming and going does to the chats.
+
+use super::conversation::Body;
+use super::{App, Connection};
+use crate::command::Command;
+use crate::failure::Kind;
+use crate::link::LinkEvent;
+
+impl App {
+    pub(super) fn link(&mut self, place: usize, event: LinkEvent) -> Vec<Command> {
+        let now = self.now;
+        let Some(server) = self.servers.get_mut(place) else {
+            return Vec::new();
+        };
+        match event {
+            LinkEvent::Connecting => server.connection = Connection::Connecting,
+            LinkEvent::Down(failure, wait) => {
+                server.connection = Connection::Down(failure, wait.map(|w| now + w));
+            }
+            LinkEvent::Ready(catalog, refused) => {
+                server.connection = Connection::Ready;
+                server.catalog = *catalog;
+                let name = server.name.clone();
+                self.check_pins(place);
+                for failure in refused {
+                    if failure.kind() != Kind::Forbidden {
+                        self.push(
+                            self.current,
+                            Body::Note(format!("{name} doesn't list everything: {failure}")),
+                        );
+                    }
+                }
+            }
+        }
+        if self.is_connecting() {
+            return Vec::new();
+        }
+        // What waited for the connection goes out now, or learns why it can't.
+        let waiting = (0..self.chats.len()).filter(|chat| self.chats[*chat].running.is_none());
+        let ready: Vec<(usize, String)> = waiting
+            .collect::<Vec<_>>()
+            .into_iter()
+            .filter_map(|chat| Some((chat, self.chats[chat].queue.pop_front()?)))
+            .collect();
+        ready
+            .into_iter()
+            .flat_map(|(chat, text)| self.say(chat, text))
+            .collect()
+    }
+}
