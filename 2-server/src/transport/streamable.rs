@@ -16,9 +16,9 @@ use tower::Service;
 use super::{sessions::OwnedSessions, site::Site};
 use crate::{config, interceptor::Guard};
 
-/// How long rmcp keeps an answer that was sent, for a client whose stream broke off and who asks
-/// again for what it missed. rmcp's own 60 s let a busy session grow without need, and make each of
-/// its calls look through all answers of the last minute; a client that comes back does so at once.
+/// How long rmcp keeps what it sent for a call that its caller cancelled, for a client whose stream
+/// broke off and who asks again for what it missed; an answered call is let go at once. rmcp's own
+/// 60 s are long: each event of a session looks through all that is kept.
 const KEEP_ANSWERS: Duration = Duration::from_secs(10);
 
 /// The service behind `/mcp`, and the sessions that it keeps.
