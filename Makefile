@@ -5,11 +5,14 @@ SHELL := /bin/bash
 CARGO ?= cargo
 CONFIG ?= config/server.toml
 TOOLS_DIR ?= .tools
+SECONDS ?= 600
+SPEED = $(CARGO) bench --quiet --package mcp-server --bench speed --
 export TOOLS_DIR
 
 .PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-traces \
 	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams book \
-	exercises check-exercises bench-llm bench-client conformance interop bundle e2e oracles clean toolchain config-there
+	exercises check-exercises bench bench-quick bench-peers bench-guard profile soak bench-llm bench-client \
+	conformance interop bundle e2e oracles clean toolchain config-there
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | if [ -n "$$NO_COLOR" ] || [ ! -t 1 ]; then sed 's/\x1b\[[0-9;]*m//g'; else cat; fi
@@ -109,6 +112,29 @@ check-exercises: toolchain ## Each exercise fails while it is open, and passes w
 
 bench-llm: toolchain ## Figures of step 1: decoding, first token, memory
 	$(CARGO) run --release --package mcp-llm --example bench-llm
+
+bench: toolchain ## Figures of step 2: the server beside bare rmcp and raw axum, growth, memory; writes BENCHMARKS.md
+	$(SPEED) all
+	$(SPEED) report
+
+bench-quick: toolchain ## The first table of `make bench`, roughly, in a minute
+	$(SPEED) compare --quick
+
+bench-peers: toolchain ## FastMCP and the TypeScript SDK beside the server; needs python3, node and a registry
+	@2-server/benches/speed/others/install.sh
+	$(SPEED) others
+	$(SPEED) report
+
+bench-guard: toolchain ## Has a request of the server become dearer? Counts instructions; needs valgrind
+	$(SPEED) check
+
+profile: toolchain ## Instructions of one request, by function; needs valgrind
+	$(SPEED) profile
+	$(SPEED) report
+
+soak: toolchain ## Load and churn for SECONDS=600: nothing may grow, leak or slow down
+	$(SPEED) soak $(SECONDS)
+	$(SPEED) report
 
 bench-client: toolchain ## Figures of step 3: key to screen, frames, memory
 	@$(CARGO) build --quiet --release --package mcp-client --package mcp-server --bins

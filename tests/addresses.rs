@@ -71,6 +71,24 @@ async fn a_trusted_proxy_says_it_and_only_its_own_word_counts() {
             "{unreadable:?}: nobody knows who that is"
         );
     }
+    for unreadable in [&b"\xff, 10.1.2.3:99"[..], b"10.1.2.3, \xff", b"\xff"] {
+        let value = reqwest::header::HeaderValue::from_bytes(unreadable).unwrap();
+        let client = server.client("bob");
+        let request = client
+            .post(&client.message("tools/list", json!({})))
+            .header("x-forwarded-for", value);
+        assert_eq!(request.send().await.unwrap().status(), 401);
+    }
+    let begun = reqwest::header::HeaderValue::from_bytes(b"\xff, 10.1.2.3").unwrap();
+    let client = server.client("ada");
+    let request = client
+        .post(&client.message("tools/list", json!({})))
+        .header("x-forwarded-for", begun);
+    assert_eq!(
+        request.send().await.unwrap().status(),
+        200,
+        "what the caller put in front is neither here nor there"
+    );
     let record = server.record();
     assert!(
         record

@@ -140,6 +140,79 @@ fn policy_tells_the_decision_and_the_rule_that_made_it() {
         r#"{"city":"Oslo"}"#,
     ]);
     assert_eq!(code, Some(0));
+    for free in [
+        "logging/setLevel",
+        "tasks/get",
+        "notifications/cancelled",
+        "ping",
+    ] {
+        let (code, text) = explain(&[free]);
+        assert!(
+            code == Some(0) && text.starts_with("ALLOWED"),
+            "{free}: {text}"
+        );
+    }
+    assert_eq!(explain(&["completion/complete"]).0, Some(2), "of what?");
+
+    let ended = crate::support::keys(&[("bob", "\"*\"")]) + "expires = 2020-01-01\n";
+    std::fs::write(folder.path().join("keys.toml"), ended).unwrap();
+    let (code, text) = explain(&["tools/call", "echo"]);
+    assert!(code == Some(1) && text.contains("has expired"), "{text}");
+}
+
+#[test]
+fn the_record_is_searched_by_who_what_how_and_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |ts: &str, who: &str, tool: &str, outcome: &str| {
+        format!(
+            r#"{{"ts":"{ts}","identity":"{who}","name":"of {who}","method":"tools/call","target":"{tool}","outcome":"{outcome}"}}"#
+        )
+    };
+    let lines = [
+        line("2026-11-20T10:00:00.000Z", "key:a", "echo", "SUCCESS"),
+        line(
+            "2026-11-20T11:00:00.000Z",
+            "key:a",
+            "weather-get",
+            "FORBIDDEN",
+        ),
+        line("2026-11-21T10:00:00.000Z", "key:b", "echo", "FORBIDDEN"),
+    ];
+    std::fs::write(folder.path().join("a.jsonl"), lines.join("\n") + "\n").unwrap();
+    let found = |by: &[&str]| {
+        let output = run(
+            folder.path(),
+            &[&["audit", "query", "a.jsonl", "--json"], by].concat(),
+        );
+        let text = out(&output);
+        let found = lines.iter().map(|line| text.contains(line.as_str()));
+        found.collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[]), [true, true, true]);
+    assert_eq!(found(&["--identity", "key:a"]), [true, true, false]);
+    assert_eq!(found(&["--identity", "of key:b"]), [false, false, true]);
+    assert_eq!(found(&["--outcome", "forbidden"]), [false, true, true]);
+    assert_eq!(found(&["--tool", "echo"]), [true, false, true]);
+    assert_eq!(found(&["--since", "2026-11-20T11"]), [false, true, true]);
+    assert_eq!(found(&["--until", "2026-11-20"]), [true, true, false]);
+    assert_eq!(
+        found(&["--tool", "echo", "--outcome", "FORBIDDEN"]),
+        [false, false, true]
+    );
+}
+
+#[test]
+fn what_the_record_says_cant_steer_the_terminal_that_shows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let record = r#"{"ts":"t","identity":"i","method":"tools/call","target":"a\u202eb\u001b[2Jc","outcome":"FORBIDDEN"}"#;
+    std::fs::write(&file, format!("{record}\nno\u{202e}record\u{1b}\n")).unwrap();
+    let shown = out(&run(folder.path(), &["audit", "tail", "audit.jsonl"]));
+    assert!(
+        shown.contains("ab[2Jc") && shown.contains("norecord"),
+        "{shown}"
+    );
+    assert!(!shown.contains(['\u{202e}', '\u{1b}']), "{shown:?}");
 }
 
 #[test]
@@ -150,5 +223,15 @@ fn help_shows_an_example_and_the_exit_codes() {
         help.contains("Examples:") && help.contains("Exit codes:"),
         "{help}"
     );
+    for path in [
+        "/mcp",
+        "/sse",
+        "/messages",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ] {
+        assert!(help.contains(path), "{path}: {help}");
+    }
     assert_eq!(run(folder.path(), &["--nonsense"]).status.code(), Some(2));
 }

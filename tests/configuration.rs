@@ -71,7 +71,7 @@ fn a_mistake_in_the_environment_is_named_by_its_variable() {
     refused(
         None,
         &[("MCP_SERVER__MODE", "production")],
-        "MCP_SERVER__MODE: ",
+        "MCP_SERVER__MODE: unknown variant `production`",
     );
 }
 
@@ -106,6 +106,30 @@ fn what_contradicts_the_mode_stops_the_start() {
             ("MCP_SERVER__HOST", "0.0.0.0"),
         ],
         "server.host: 0.0.0.0 can be reached from outside without encryption",
+    );
+    for everybody in ["0.0.0.0/0", "::/0"] {
+        refused(
+            None,
+            &[("MCP_SERVER__TRUSTED_PROXIES", everybody)],
+            "server.trusted_proxies: ",
+        );
+    }
+    refused(
+        None,
+        &[("MCP_SERVER__ALLOWED_HOSTS", "*.example.com")],
+        "server.allowed_hosts: ",
+    );
+    for anybody in ["*", "null"] {
+        refused(
+            None,
+            &[("MCP_SERVER__ALLOWED_ORIGINS", anybody)],
+            "server.allowed_origins: ",
+        );
+    }
+    refused(
+        Some("[limits.tools.weather_get]\nper_minute = 1\nburst = 1\n"),
+        &[],
+        "limits.tools.weather_get: there is no such tool",
     );
     refused(
         None,

@@ -243,6 +243,14 @@ fn the_list_of_requests_is_rmcps_own() {
     );
 }
 
+#[test]
+fn the_guard_knows_every_notification_of_rmcps() {
+    let schema = serde_json::to_value(schemars::schema_for!(ClientNotification)).unwrap();
+    let known = schema["anyOf"].as_array().unwrap().len();
+    // Cancelled, progress, initialized, roots' change, and whatever else.
+    assert_eq!(known, 5, "add the new one to the guard, then here");
+}
+
 #[tokio::test]
 async fn without_an_identity_nothing_reaches_the_handler() {
     let (codes, reached, record) = send_all(None).await;

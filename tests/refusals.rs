@@ -294,3 +294,64 @@ async fn a_rule_of_ones_own_is_asked_last_and_refuses_like_any_other() {
     let outcomes: Vec<_> = recorded.iter().map(|line| &line["outcome"]).collect();
     assert_eq!(outcomes, ["THROTTLED", "FORBIDDEN", "SUCCESS", "SUCCESS"]);
 }
+
+#[tokio::test]
+async fn a_header_that_comes_twice_is_refused() {
+    let server = Server::prod().await;
+    let client = server.client("ada");
+    let message = client.message("tools/list", json!({}));
+    for (name, second) in [
+        ("mcp-protocol-version", "2025-06-18"),
+        ("mcp-session-id", "another"),
+    ] {
+        let mut request = client.post(&message).header(name, second);
+        if name == "mcp-session-id" {
+            request = request.header(name, "one");
+        }
+        let answer = crate::support::read(request.send().await.unwrap()).await;
+        assert_eq!(answer.status, 400, "{name}");
+        assert_eq!(answer.error()["code"], -32020, "{name}");
+    }
+    let outcomes: Vec<_> = server
+        .record()
+        .into_iter()
+        .map(|it| it["outcome"].clone())
+        .collect();
+    assert_eq!(outcomes, ["REJECTED", "REJECTED"]);
+}
+
+/// Tells which headers of a request it sees.
+struct Curious;
+
+impl rmcp::ServerHandler for Curious {
+    async fn list_prompts(
+        &self,
+        _page: Option<rmcp::model::PaginatedRequestParams>,
+        context: rmcp::service::RequestContext<rmcp::RoleServer>,
+    ) -> Result<rmcp::model::ListPromptsResult, rmcp::ErrorData> {
+        let parts = context.extensions.get::<http::request::Parts>();
+        let seen = parts.map(|parts| format!("{:?}", parts.headers));
+        Err(rmcp::ErrorData::internal_error(
+            seen.unwrap_or_default(),
+            None,
+        ))
+    }
+}
+
+#[tokio::test]
+async fn a_handler_never_sees_the_callers_key() {
+    let server = Server::guarding(Curious, |it| it, mcp_server::config::Server::default()).await;
+    let client = server.anonymous();
+    for (name, value) in [
+        ("authorization", "Bearer ada"),
+        ("x-mcp-client-key", "ada"),
+        ("x-api-key", "ada"),
+    ] {
+        let request = client.post(&client.message("prompts/list", json!({})));
+        let request = request.header(name, value).header("x-other", "there");
+        let answer = crate::support::read(request.send().await.unwrap()).await;
+        let seen = answer.error()["message"].to_string();
+        assert!(seen.contains("x-other"), "{seen}");
+        assert!(!seen.contains(name) && !seen.contains("\"ada"), "{seen}");
+    }
+}

@@ -41,7 +41,7 @@ pub fn connect(
     let ollama = || {
         let host = Host::find(settings.base_url.as_deref(), "OLLAMA_HOST", env).map_err(invalid)?;
         if let Some(warning) = &host.warning {
-            tracing::warn!(source = host.source, "{warning}");
+            tracing::warn!("{}: {warning}", host.source);
         }
         Ollama::new(host, settings, key("OLLAMA_API_KEY").as_deref())
     };

@@ -1,7 +1,8 @@
 //! What stands between here and a first answer: is Ollama there, which models has it, can one
 //! call tools, does it fit into memory, is it loaded, and what to do next.
 
-use std::fmt;
+// How the report reads.
+mod shown;
 
 use serde::Serialize;
 
@@ -22,6 +23,8 @@ pub struct Report {
     pub address: String,
     /// What set that address.
     pub address_from: String,
+    /// Whether that is this machine, so that its memory says something.
+    pub on_this_machine: bool,
     /// Its version; empty when it doesn't answer.
     pub version: String,
     /// What is installed.
@@ -30,7 +33,8 @@ pub struct Report {
     pub loaded: Vec<Loaded>,
     /// The model that a chat uses when none is named; empty when there is none.
     pub chosen: String,
-    /// Free memory in bytes, where it can be told: on this machine, on Linux.
+    /// Free memory in bytes; `null` where it isn't known: on another machine, and anywhere but on
+    /// Linux.
     pub free_memory: Option<u64>,
     /// What loading the chosen model takes, roughly; 0 when it is loaded, or there is none.
     pub needs: u64,
@@ -44,7 +48,7 @@ pub struct Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Nothing answers, or something that isn't Ollama does.
+    /// Nothing answers as Ollama should: nothing is there, it is something else, or it is stuck.
     NoOllama,
     /// Ollama answers and has no model that can chat.
     NoModel,
@@ -72,6 +76,7 @@ pub async fn examine(ollama: &Ollama, free_memory: Option<u64>) -> Report {
         state: State::NoOllama,
         address: host.shown().to_owned(),
         address_from: host.source.to_owned(),
+        on_this_machine: host.is_loopback(),
         version: String::new(),
         models: Vec::new(),
         loaded: Vec::new(),
@@ -84,7 +89,7 @@ pub async fn examine(ollama: &Ollama, free_memory: Option<u64>) -> Report {
     };
     match look(ollama, &mut report).await {
         Ok(()) => judge(&mut report),
-        Err(error) => no_ollama(&mut report, &error),
+        Err(error) => no_answer(&mut report, &error),
     }
     report
 }
@@ -97,19 +102,22 @@ async fn look(ollama: &Ollama, report: &mut Report) -> Result<(), ProviderError>
     Ok(())
 }
 
-fn no_ollama(report: &mut Report, error: &ProviderError) {
-    report.problem = error.public.clone();
-    if error.kind == ErrorKind::Unreachable {
-        report.next = vec![
+fn no_answer(report: &mut Report, error: &ProviderError) {
+    report.problem.clone_from(&error.public);
+    report.next = match error.kind {
+        ErrorKind::Unreachable => vec![
             "Install it from https://ollama.com/download, if it isn't installed.".to_owned(),
             "Start it: ollama serve".to_owned(),
-        ];
-    } else {
-        report.next = vec!["Look at what listens there, or set OLLAMA_HOST.".to_owned()];
-    }
-    report.next.push(
-        "Or go on without it: the built-in tutor answers from the pages (mcp-llm ask \"What is MCP?\").".to_owned(),
-    );
+        ],
+        ErrorKind::TimedOut | ErrorKind::Busy { .. } => vec![
+            "Ask again in a moment: mcp-llm doctor".to_owned(),
+            "If that doesn't help, look at its log, or start it again.".to_owned(),
+        ],
+        ErrorKind::Unauthorized => Vec::new(),
+        _ => vec!["Look at what listens there, or set OLLAMA_HOST.".to_owned()],
+    };
+    let tutor = "Or ask the built-in tutor: mcp-llm ask --model tutor \"What is MCP?\"";
+    report.next.push(tutor.to_owned());
 }
 
 fn judge(report: &mut Report) {
@@ -123,7 +131,7 @@ fn judge(report: &mut Report) {
             "Get a model that can call tools: mcp-llm pull llama3.2".to_owned()
         } else {
             format!(
-                "The configured model {} isn't installed: mcp-llm pull it, or name another.",
+                "Get the model {} (mcp-llm pull), or name another one as the default.",
                 shown_name(&report.chosen)
             )
         }];
@@ -153,21 +161,15 @@ fn judge(report: &mut Report) {
     } else if is_loaded {
         (
             State::Loaded,
-            vec![format!(
-                "Ask something: mcp-llm ask --stats --model {name} \"What is a token?\""
-            )],
+            vec!["Ask something: mcp-llm ask --stats \"What is a token?\"".to_owned()],
         )
     } else if report.free_memory.is_some_and(|free| free < report.needs) {
-        let close =
-            "Close something large, or get a smaller model: mcp-llm pull llama3.2:1b".to_owned();
-        (State::TooLarge, vec![close])
+        let close = "Close something, or get a smaller model: mcp-llm pull llama3.2:1b";
+        (State::TooLarge, vec![close.to_owned()])
     } else {
         (
             State::Ready,
-            vec![
-                "Ask something; the first answer loads the model: mcp-llm ask \"What is a token?\""
-                    .to_owned(),
-            ],
+            vec!["Ask; the first answer loads it: mcp-llm ask \"What is a token?\"".to_owned()],
         )
     };
 }
@@ -176,7 +178,7 @@ fn is_latest(model: &Model, name: &str) -> bool {
     !name.is_empty() && model.name.eq_ignore_ascii_case(&format!("{name}:latest"))
 }
 
-/// The memory that programs can still have, on Linux; elsewhere it isn't asked.
+/// The memory that programs can still have. Known on Linux only; elsewhere the report says so.
 pub fn free_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text
@@ -196,108 +198,5 @@ pub fn bytes(count: u64) -> String {
         0..1_000_000 => format!("{} kB", count / 1_000),
         1_000_000..1_000_000_000 => format!("{} MB", count / 1_000_000),
         _ => format!("{:.1} GB", count as f64 / 1e9),
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |what: &str, well: Option<bool>, text: &str| {
-            let mark = match well {
-                Some(true) => "ok",
-                Some(false) => "--",
-                None => "  ",
-            };
-            writeln!(f, "{what:<8} {mark} {text}")
-        };
-        if self.version.is_empty() {
-            line("Ollama", Some(false), &self.problem)?;
-        } else {
-            let Self {
-                version,
-                address,
-                address_from,
-                ..
-            } = self;
-            line(
-                "Ollama",
-                Some(true),
-                &format!("version {version} answers at {address} (from {address_from})"),
-            )?;
-            match self.models.len() {
-                0 => line("Models", Some(false), "none is installed")?,
-                count if self.state == State::NoModel => {
-                    line(
-                        "Models",
-                        Some(false),
-                        &format!("{count} installed, none that a chat can use"),
-                    )?;
-                }
-                count => line("Models", Some(true), &format!("{count} installed"))?,
-            }
-            for model in &self.models {
-                let Model {
-                    name,
-                    parameters,
-                    quantization,
-                    capabilities,
-                    size,
-                } = model;
-                let can = capabilities.join(", ");
-                line(
-                    "",
-                    None,
-                    &format!(
-                        "{name:<22} {parameters:>6} {quantization:<7} {:>8}  {can}",
-                        bytes(*size)
-                    ),
-                )?;
-            }
-            let chosen = &self.chosen;
-            match self.state {
-                State::NoOllama | State::NoModel => {}
-                State::NoTools => line(
-                    "Tools",
-                    Some(false),
-                    &format!("{chosen} can't call tools, and it is the best there is"),
-                )?,
-                State::TooLarge | State::Loaded | State::Ready => {
-                    line(
-                        "Tools",
-                        Some(true),
-                        &format!("{chosen} can call tools, and speaks when no model is named"),
-                    )?;
-                }
-            }
-            if let Some(free) = self.free_memory
-                && self.needs > 0
-            {
-                let (free, needs) = (bytes(free), bytes(self.needs));
-                let text = format!("{free} free on this machine; {chosen} takes about {needs}");
-                line("Memory", Some(self.state != State::TooLarge), &text)?;
-            }
-            for Loaded {
-                name,
-                size,
-                context_length,
-                ..
-            } in &self.loaded
-            {
-                line(
-                    "Loaded",
-                    Some(true),
-                    &format!(
-                        "{name}: {}, a context of {context_length} tokens",
-                        bytes(*size)
-                    ),
-                )?;
-            }
-            if self.loaded.is_empty() && !chosen.is_empty() {
-                line("Loaded", None, "no model yet")?;
-            }
-        }
-        for (n, next) in self.next.iter().enumerate() {
-            line(if n == 0 { "Next" } else { "" }, None, next)?;
-        }
-        Ok(())
     }
 }

@@ -5,8 +5,9 @@ use std::{fmt, time::Duration};
 
 /// Why a provider could not answer.
 ///
-/// [`fmt::Display`] gives the public half. Raw engine texts, and addresses other than this
-/// machine's own, are only in [`ProviderError::internal`].
+/// [`fmt::Display`] gives the public half. What an engine says when it fails, and addresses other
+/// than this machine's own, are only in [`ProviderError::internal`]; what it says against a request
+/// ([`ErrorKind::Invalid`]) is quoted in both, cut short, since whoever asked must mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{public}")]
 pub struct ProviderError {

@@ -15,13 +15,15 @@ use crate::{
     chat::Trace,
     error::{ErrorKind, ProviderError, excerpt},
     ollama::Host,
-    settings::Limits,
+    settings::{Limit, Limits},
 };
 
 /// Answers that come whole (a list of models, say) are never larger than this.
 const WHOLE_ANSWER_MOST: usize = 16 << 20;
 /// Of an error's body no more than this is read: it only has to make a message.
 const ERROR_BODY_MOST: usize = 64 << 10;
+/// An engine that names a later time than this isn't busy, it is away.
+const RETRY_AFTER_MOST: Duration = Duration::from_hours(24);
 
 /// A client bound to one engine's address.
 #[derive(Debug, Clone)]
@@ -126,7 +128,7 @@ impl Http {
         method: Method,
         path: &str,
         body: Option<Bytes>,
-        within: Duration,
+        within: Limit,
     ) -> Result<Response, Failure> {
         let url = self.host.url.join(path).map_err(|error| {
             ProviderError::new(ErrorKind::Invalid, "That request has no address.", error)
@@ -141,8 +143,8 @@ impl Http {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let response = match tokio::time::timeout(within, request.send()).await {
-            Err(_) => return Err(self.timed_out("a first byte", within).into()),
+        let response = match tokio::time::timeout(self.limits.of(within), request.send()).await {
+            Err(_) => return Err(self.timed_out(within).into()),
             Ok(Err(error)) => return Err(self.not_sent(&error).into()),
             Ok(Ok(response)) => response,
         };
@@ -155,11 +157,7 @@ impl Http {
         }
         let retry_after = retry_after(&response);
         let deadline = Instant::now() + self.limits.idle;
-        // What can't be read of an error's body isn't worth another error.
-        let body = self
-            .whole(response, ERROR_BODY_MOST, deadline)
-            .await
-            .unwrap_or_default();
+        let body = self.beginning(response, deadline).await;
         Err(Failure::Refused {
             status,
             retry_after,
@@ -173,12 +171,26 @@ impl Http {
         method: Method,
         path: &str,
         body: Option<Bytes>,
-        within: Duration,
+        within: Limit,
     ) -> Result<T, Failure> {
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + self.limits.of(within);
         let response = self.send(method, path, body, within).await?;
-        let body = self.whole(response, WHOLE_ANSWER_MOST, deadline).await?;
+        let most = WHOLE_ANSWER_MOST;
+        let body = self.whole(response, most, deadline, within).await?;
         serde_json::from_slice(&body).map_err(|error| self.not_understood(&body, &error).into())
+    }
+
+    /// The beginning of an error's body, as far as it can be had: what can't be read of it isn't
+    /// worth another error.
+    async fn beginning(&self, mut response: Response, deadline: Instant) -> Bytes {
+        let mut body = Vec::new();
+        while body.len() < ERROR_BODY_MOST
+            && let Ok(Some(chunk)) = self.chunk(&mut response, deadline, Limit::Idle).await
+        {
+            body.extend_from_slice(&chunk);
+        }
+        body.truncate(ERROR_BODY_MOST);
+        body.into()
     }
 
     /// Reads a body to its end, up to a size and a time.
@@ -187,9 +199,10 @@ impl Http {
         mut response: Response,
         most: usize,
         deadline: Instant,
+        within: Limit,
     ) -> Result<Bytes, ProviderError> {
         let mut body = Vec::new();
-        while let Some(chunk) = self.chunk(&mut response, deadline).await? {
+        while let Some(chunk) = self.chunk(&mut response, deadline, within).await? {
             if body.len() + chunk.len() > most {
                 return Err(ProviderError::new(
                     ErrorKind::Engine,
@@ -209,14 +222,15 @@ impl Http {
         Ok(body.into())
     }
 
-    /// The next piece of a body, by a deadline; `None` at its end.
+    /// The next piece of a body, by a deadline that `within` has set; `None` at its end.
     pub(crate) async fn chunk(
         &self,
         response: &mut Response,
         deadline: Instant,
+        within: Limit,
     ) -> Result<Option<Bytes>, ProviderError> {
         match by(deadline, response.chunk()).await {
-            None => Err(self.timed_out("more of the answer", self.limits.idle)),
+            None => Err(self.timed_out(within)),
             Some(Ok(chunk)) => Ok(chunk),
             Some(Err(error)) => Err(ProviderError::new(
                 ErrorKind::Truncated,
@@ -242,15 +256,25 @@ impl Http {
         )
     }
 
-    pub(crate) fn timed_out(&self, what: &str, waited: Duration) -> ProviderError {
+    fn timed_out(&self, within: Limit) -> ProviderError {
         let name = self.engine.name;
+        let waited = self.limits.of(within);
+        let (what, setting) = match within {
+            Limit::Connect => (
+                "took the connection and gave no answer",
+                "connect_timeout_ms",
+            ),
+            Limit::FirstByte => ("sent no first line", "first_byte_timeout_ms"),
+            Limit::Idle => ("sent nothing more", "idle_timeout_ms"),
+        };
+        let why = match within {
+            Limit::FirstByte => "It may be loading a large model, or be overloaded",
+            Limit::Connect | Limit::Idle => "It may be overloaded",
+        };
         ProviderError::new(
             ErrorKind::TimedOut,
-            format!(
-                "{name} didn't send {what} within {waited:?}. It may be loading a large model or be overloaded; \
-                 raise first_byte_timeout_ms or idle_timeout_ms if that is normal here."
-            ),
-            format!("no {what} from {} within {waited:?}", self.host.shown()),
+            format!("{name} {what} for {waited:?}. {why}; raise {setting} if that is normal here."),
+            format!("{} {what} for {waited:?}", self.host.shown()),
         )
     }
 
@@ -372,5 +396,5 @@ fn retry_after(response: &Response) -> Option<Duration> {
         .trim()
         .parse()
         .ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MOST))
 }

@@ -11,6 +11,7 @@ use crate::{
     error::{ErrorKind, excerpt},
     http::Http,
     ollama::ndjson::Lines,
+    settings::Limit,
 };
 
 /// Ollama itself reads lines of up to 8 MB; twice that is no line of any engine's making.
@@ -22,6 +23,8 @@ pub(crate) struct BodyLines<'a> {
     response: Response,
     lines: Lines,
     deadline: Instant,
+    // What set the deadline: the first line's limit, and then the one between lines.
+    within: Limit,
     ended: bool,
 }
 
@@ -47,6 +50,7 @@ impl<'a> BodyLines<'a> {
             response,
             lines: Lines::new(LONGEST_LINE),
             deadline: first_by,
+            within: Limit::FirstByte,
             ended: false,
         })
     }
@@ -54,7 +58,7 @@ impl<'a> BodyLines<'a> {
     /// Reads the body's end when it is there already, so that the connection can be used again.
     pub(crate) async fn end(&mut self) {
         let soon = Instant::now() + Duration::from_millis(20);
-        let _ = self.http.chunk(&mut self.response, soon).await;
+        let _ = self.http.chunk(&mut self.response, soon, Limit::Idle).await;
     }
 
     /// The next line that isn't empty; `None` at the body's end.
@@ -72,13 +76,17 @@ impl<'a> BodyLines<'a> {
             })?;
             if line.is_some() {
                 // The clock runs from line to line: bytes that never become one are no progress.
+                self.within = Limit::Idle;
                 self.deadline = Instant::now() + self.http.limits.idle;
                 return Ok(line);
             }
             if self.ended {
                 return Ok(self.lines.rest());
             }
-            match self.http.chunk(&mut self.response, self.deadline).await? {
+            let chunk = self
+                .http
+                .chunk(&mut self.response, self.deadline, self.within);
+            match chunk.await? {
                 Some(chunk) => self.lines.push(chunk),
                 None => self.ended = true,
             }

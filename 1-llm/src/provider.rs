@@ -38,7 +38,7 @@ pub trait Provider: Send + Sync {
     /// The models that can be asked for, by name.
     async fn models(&self) -> Result<Vec<Model>, ProviderError>;
 
-    /// Whether the engine answers, and who it is. Returns within the connect time-out.
+    /// Whether the engine answers, and who it is. Returns within the connect time-out and a moment.
     async fn health(&self) -> Result<Health, ProviderError>;
 }
 

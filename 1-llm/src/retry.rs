@@ -14,6 +14,29 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// An engine that wants longer than this is better told to the person.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// Does something that is over when it returns, again for as long as that makes sense.
+pub(crate) async fn over<T, W: Future<Output = Result<T, ProviderError>>>(
+    mut work: impl FnMut() -> W,
+) -> Result<T, ProviderError> {
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let error = match work().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        // The engine's own word on when is in the error already.
+        let told = match error.kind {
+            ErrorKind::Busy { retry_after } => Some(retry_after),
+            _ => None,
+        };
+        match pause(&error, told, tried) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Err(error),
+        }
+    }
+}
+
 /// How long to wait before trying again, or `None` when trying again makes no sense.
 /// `told` is the engine's own word on when, and `tried` counts the attempts so far.
 pub(crate) fn pause(error: &ProviderError, told: Option<Duration>, tried: u32) -> Option<Duration> {

@@ -190,6 +190,28 @@ pub(crate) struct Limits {
     pub(crate) idle: Duration,
 }
 
+/// One of the time-outs, so that what passed it can name the setting to raise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Connect,
+    FirstByte,
+    Idle,
+}
+
+/// An answer that is due within the connect time-out gets this much more, so that a connection
+/// that doesn't open is told from an engine that doesn't answer.
+const MOMENT: Duration = Duration::from_millis(250);
+
+impl Limits {
+    pub(crate) fn of(&self, limit: Limit) -> Duration {
+        match limit {
+            Limit::Connect => self.connect + MOMENT,
+            Limit::FirstByte => self.first_byte,
+            Limit::Idle => self.idle,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

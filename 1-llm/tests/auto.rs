@@ -9,10 +9,14 @@ use std::sync::Arc;
 
 use fake_ollama::{FakeOllama, Mode};
 use mcp_llm::{ChatRequest, ErrorKind, Provider, Settings, connect};
-use support::{ask, collect};
+use support::{ask, within};
 
 /// Nothing listens on port 9 of this machine (discard), and a refusal comes at once.
 const NOBODY: &str = "http://127.0.0.1:9";
+
+async fn collect(provider: &dyn Provider, request: ChatRequest) -> support::Heard {
+    within(support::collect(provider, request)).await
+}
 
 fn provider(host: &str) -> Arc<dyn Provider> {
     let host = host.to_owned();

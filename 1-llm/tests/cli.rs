@@ -3,13 +3,15 @@
 
 #[path = "../../tests/support/fake_ollama/mod.rs"]
 mod fake_ollama;
+mod support;
 
-use std::{process::Stdio, time::Duration};
+use std::process::Stdio;
 
 use fake_ollama::{FakeOllama, Mode};
 use serde_json::Value;
+use support::within;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::Command,
 };
 
@@ -34,10 +36,7 @@ fn command(host: &str, arguments: &[&str]) -> Command {
 }
 
 async fn ran(mut command: Command) -> Ran {
-    let output = tokio::time::timeout(Duration::from_secs(30), command.output())
-        .await
-        .unwrap()
-        .unwrap();
+    let output = within(command.output()).await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran {
         code: output.status.code(),
@@ -84,6 +83,11 @@ async fn thinking_goes_to_standard_error() {
         "{}",
         ran.err
     );
+    assert!(
+        ran.err.ends_with("answer.\n\n"),
+        "the answer begins apart: {:?}",
+        ran.err
+    );
     assert_eq!(fake.chats()[0]["think"], true);
 }
 
@@ -93,6 +97,20 @@ async fn without_ollama_the_tutor_answers_and_the_statistics_say_so() {
     assert_eq!(ran.code, Some(0));
     assert!(ran.out.contains("— "), "{}", ran.out);
     assert!(ran.err.contains("tutor via tutor"), "{}", ran.err);
+    assert!(ran.err.contains("mcp-llm doctor"), "{}", ran.err);
+    let asked_for = run(NOBODY, &["ask", "--model", "tutor", "What is MCP?"]).await;
+    assert_eq!(asked_for.err, "", "who asked for the tutor needs no hint");
+}
+
+#[tokio::test]
+async fn a_list_without_ollama_says_why_it_is_so_short() {
+    let ran = run(NOBODY, &["models"]).await;
+    assert!(ran.out.starts_with("tutor"), "{}", ran.out);
+    assert!(
+        ran.err.contains("isn't answering at http://127.0.0.1:9"),
+        "{}",
+        ran.err
+    );
 }
 
 #[tokio::test]
@@ -174,6 +192,10 @@ async fn pull_tells_its_steps_and_what_to_do_then() {
     );
 }
 
+async fn ended(child: &mut tokio::process::Child) -> Option<i32> {
+    within(child.wait()).await.unwrap().code()
+}
+
 async fn interrupt(child: &tokio::process::Child) {
     let id = child.id().unwrap().to_string();
     assert!(
@@ -194,18 +216,14 @@ async fn ctrl_c_stops_a_pull_and_says_that_it_can_go_on() {
     let mut line = String::new();
     while !line.contains("pulling dde5") {
         assert_ne!(
-            err.read_line(&mut line).await.unwrap(),
+            within(err.read_line(&mut line)).await.unwrap(),
             0,
             "it ended early: {line}"
         );
     }
     interrupt(&child).await;
-    let rest = err.read_to_string(&mut line);
-    tokio::time::timeout(Duration::from_secs(10), rest)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(child.wait().await.unwrap().code(), Some(130));
+    within(err.read_to_string(&mut line)).await.unwrap();
+    assert_eq!(ended(&mut child).await, Some(130));
     assert!(line.contains("goes on from here"), "{line}");
 }
 
@@ -217,13 +235,11 @@ async fn ctrl_c_stops_an_answer_and_the_engine_with_it() {
         .unwrap();
     let mut out = child.stdout.take().unwrap();
     let mut said = [0; 3];
-    out.read_exact(&mut said).await.unwrap();
+    within(out.read_exact(&mut said)).await.unwrap();
     assert_eq!(&said, b"Hej");
     interrupt(&child).await;
-    assert_eq!(child.wait().await.unwrap().code(), Some(130));
-    tokio::time::timeout(Duration::from_secs(5), fake.until_cancelled(1))
-        .await
-        .unwrap();
+    assert_eq!(ended(&mut child).await, Some(130));
+    within(fake.until_cancelled(1)).await;
 }
 
 #[tokio::test]
@@ -231,7 +247,7 @@ async fn a_reader_that_goes_away_is_no_failure() {
     let fake = FakeOllama::start(Mode::ByModel).await;
     let mut child = command(&fake.url, &["models"]).spawn().unwrap();
     drop(child.stdout.take());
-    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    assert_eq!(ended(&mut child).await, Some(0));
 }
 
 #[tokio::test]
@@ -287,4 +303,85 @@ async fn a_key_is_sent_and_never_printed() {
             .iter()
             .all(|request| request.headers["authorization"] == "Bearer s3cret-key")
     );
+}
+
+#[tokio::test]
+async fn a_port_that_is_none_is_repaired_as_ollama_does_and_somebody_is_told() {
+    for arguments in [&["models"][..], &["doctor"]] {
+        let ran = run("localhost:99999", arguments).await;
+        assert!(
+            ran.err
+                .contains("OLLAMA_HOST: the port in the address isn't one; using 11434"),
+            "{arguments:?}: {}",
+            ran.err
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_default_model_of_the_environment_is_the_one_that_the_doctor_and_ask_take() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let with = |arguments: &[&str]| {
+        let mut command = command(&fake.url, arguments);
+        command.env("MCP_LLM__DEFAULT_MODEL", "tinyllama");
+        ran(command)
+    };
+    let report: Value = serde_json::from_str(&with(&["doctor", "--json"]).await.out).unwrap();
+    assert_eq!(
+        (&report["chosen"], &report["state"]),
+        (&"tinyllama".into(), &"no-tools".into())
+    );
+    with(&["ask", "hi"]).await;
+    assert_eq!(fake.chats()[0]["model"], "tinyllama");
+}
+
+#[tokio::test]
+async fn the_doctor_and_pull_do_not_speak_of_ollama_when_the_provider_is_another() {
+    for arguments in [
+        &["--provider", "openai", "doctor"][..],
+        &["--provider", "tutor", "pull", "llama3.2"],
+    ] {
+        let ran = run(NOBODY, arguments).await;
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+        assert!(ran.err.contains("mcp-llm models"), "{}", ran.err);
+    }
+}
+
+#[tokio::test]
+async fn a_way_to_think_that_there_is_not_is_a_wrong_command_line_that_names_those_there_are() {
+    let ran = run(NOBODY, &["ask", "--think=hard", "hi"]).await;
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("low, medium, high, max"), "{}", ran.err);
+}
+
+async fn asked_on_standard_input(host: &str, question: Vec<u8>) -> Ran {
+    let mut command = command(host, &["ask", "-"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    tokio::spawn(async move {
+        // A command that has read enough closes its end.
+        let _ = stdin.write_all(&question).await;
+    });
+    let output = within(child.wait_with_output()).await.unwrap();
+    Ran {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_question_on_standard_input_is_asked_whole_or_not_at_all() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let ran = asked_on_standard_input(&fake.url, b"hi".to_vec()).await;
+    assert!(ran.out.contains("You said"), "{}{}", ran.out, ran.err);
+    for (question, problem) in [
+        (vec![b'x'; (4 << 20) + 1], "longer than 4 MB"),
+        (vec![0xff, 0xfe], "can't be read from standard input"),
+    ] {
+        let ran = asked_on_standard_input(&fake.url, question).await;
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.err.contains(problem), "{}", ran.err);
+    }
+    assert_eq!(fake.chats().len(), 1);
 }

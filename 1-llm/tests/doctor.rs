@@ -34,6 +34,22 @@ async fn with(models: Vec<FakeModel>) -> FakeOllama {
     .unwrap()
 }
 
+/// A server that answers these paths as given, and nothing else.
+async fn answering(paths: &'static [(&'static str, u16, &'static str)]) -> String {
+    let mut app = axum::Router::new();
+    for (path, status, body) in paths {
+        let status = axum::http::StatusCode::from_u16(*status).unwrap();
+        app = app.route(
+            path,
+            axum::routing::get(move || async move { (status, *body) }),
+        );
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
 #[tokio::test]
 async fn no_ollama() {
     let (state, shown) = examined("http://127.0.0.1:9", PLENTY).await;
@@ -96,4 +112,44 @@ async fn all_well() {
     let (state, shown) = examined(&fake.url, PLENTY).await;
     assert_eq!(state, State::Ready);
     assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn an_ollama_that_answers_only_half_is_not_said_to_have_no_models() {
+    let url = answering(&[
+        ("/api/version", 200, r#"{"version":"0.32.15"}"#),
+        (
+            "/api/tags",
+            500,
+            r#"{"error":"open models: permission denied"}"#,
+        ),
+    ])
+    .await;
+    let (state, shown) = examined(&url, PLENTY).await;
+    assert_eq!(state, State::NoOllama);
+    assert!(shown.starts_with("Ollama   -- Ollama failed"), "{shown}");
+    assert!(!shown.contains("Models"), "{shown}");
+}
+
+#[tokio::test]
+async fn memory_that_is_not_known_is_said_to_be_unknown() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let (state, shown) = examined(&fake.url, None).await;
+    assert_eq!(state, State::Ready);
+    let told = "Memory      how much is free isn't known on this system; llama3.2:latest takes about 3.1 GB\n";
+    assert!(shown.contains(told), "{shown}");
+}
+
+#[tokio::test]
+async fn no_state_needs_more_than_80_columns() {
+    let fake = FakeOllama::start(Mode::ByModel).await;
+    let mut all = vec![examined("http://127.0.0.1:9", PLENTY).await.1];
+    for memory in [PLENTY, Some(1_500_000_000)] {
+        all.push(examined(&fake.url, memory).await.1);
+    }
+    fake.load("llama3.2:latest", 4096);
+    all.push(examined(&fake.url, PLENTY).await.1);
+    for line in all.iter().flat_map(|shown| shown.lines()) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
 }

@@ -20,7 +20,7 @@ use mcp_llm::{
     ChatEvent, ChatRequest, ChatStream, ErrorKind, Gate, Health, Message, Model, Provider,
     ProviderError, Settings,
 };
-use support::{ask, collect};
+use support::{ask, collect, within};
 use tokio::sync::Semaphore;
 
 /// Speaks one word for each permit that the test hands out, and notes who was served.
@@ -138,7 +138,7 @@ async fn no_more_run_at_once_than_the_gate_is_wide_and_all_are_served() {
         go.words.add_permits(1);
     }
     for one in all {
-        assert_eq!(one.await.unwrap(), ["word"]);
+        assert_eq!(within(one).await.unwrap(), ["word"]);
     }
     assert_eq!(go.peak.load(Ordering::SeqCst), 2);
 }
@@ -182,7 +182,7 @@ async fn turns_go_round_so_that_a_burst_does_not_starve_another_caller() {
         })
     });
     for reader in readers.collect::<Vec<_>>() {
-        reader.await.unwrap();
+        within(reader).await.unwrap();
     }
     let served = go.served.lock().unwrap().clone();
     assert_eq!(
@@ -280,11 +280,11 @@ async fn a_panic_behind_the_gate_gives_its_place_back() {
     let mut request = from("a");
     request.messages = vec![Message::user("panic")];
     let behind = Arc::clone(&gate);
-    let panicked =
-        tokio::spawn(async move { collect(&*behind, request).await.contents.len() }).await;
+    let panicked = tokio::spawn(async move { collect(&*behind, request).await.contents.len() });
+    let panicked = within(panicked).await;
     assert!(panicked.unwrap_err().is_panic());
     go.words.add_permits(1);
-    assert_eq!(collect(&*gate, from("b")).await.contents, ["word"]);
+    assert_eq!(within(collect(&*gate, from("b"))).await.contents, ["word"]);
 }
 
 #[tokio::test]
@@ -294,5 +294,5 @@ async fn without_a_queue_the_gate_refuses_what_it_cannot_run_at_once() {
     assert!(gate.chat(from("b")).await.is_err());
     drop(running);
     go.words.add_permits(1);
-    assert_eq!(collect(&*gate, from("b")).await.contents, ["word"]);
+    assert_eq!(within(collect(&*gate, from("b"))).await.contents, ["word"]);
 }

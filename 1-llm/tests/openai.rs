@@ -5,7 +5,10 @@
 mod support;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,6 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use futures_util::StreamExt;
 use mcp_llm::{
     ChatRequest, ErrorKind, Message, OpenAi, Provider, Settings,
     chat::{Think, Usage},
@@ -24,7 +28,8 @@ use mcp_llm::{
     ollama::Host,
 };
 use serde_json::{Value, json};
-use support::{Heard, ask, collect, weather};
+use support::{Heard, ask, collect, weather, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What the server is to say, and what it was asked.
 #[derive(Clone, Default)]
@@ -87,7 +92,7 @@ impl Server {
     }
 
     async fn hear(&self, request: ChatRequest) -> Heard {
-        collect(&self.provider(), request).await
+        within(collect(&self.provider(), request)).await
     }
 
     fn body(&self) -> Value {
@@ -381,4 +386,60 @@ async fn the_address_comes_from_the_settings_or_the_environment_and_is_needed() 
     .unwrap();
     assert_eq!(provider.name(), "openai");
     collect(&*provider, ask("hi")).await.done();
+}
+
+#[tokio::test]
+async fn dropping_the_stream_closes_the_connection() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        assert_ne!(socket.read(&mut request).await.unwrap(), 0);
+        let event = "data: {\"choices\":[{\"delta\":{\"content\":\"Hej\"}}]}\n\n";
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+        socket
+            .write_all(format!("{head}{event}").as_bytes())
+            .await
+            .unwrap();
+        // Its end is the other side's doing: this one says nothing more and closes nothing.
+        let mut rest = Vec::new();
+        let _ = socket.read_to_end(&mut rest).await;
+    });
+    let provider = OpenAi::new(Host::parse(&url).unwrap(), &Settings::default(), None).unwrap();
+    let request = ChatRequest {
+        model: Some("m".to_owned()),
+        ..ask("hi")
+    };
+    let mut stream = provider.chat(request).await.unwrap();
+    assert!(within(stream.next()).await.unwrap().is_ok());
+    drop(stream);
+    within(server).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_again_before_anything_was_said() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let answer = move || {
+        let busy = count.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            if busy {
+                return StatusCode::SERVICE_UNAVAILABLE.into_response();
+            }
+            let body = format!("data: {}\n\n", finish("stop"));
+            ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
+        }
+    };
+    let app = Router::new().route("/v1/chat/completions", post(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let provider = OpenAi::new(Host::parse(&url).unwrap(), &Settings::default(), None).unwrap();
+    let request = ChatRequest {
+        model: Some("m".to_owned()),
+        ..ask("hi")
+    };
+    within(collect(&provider, request)).await.done();
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }

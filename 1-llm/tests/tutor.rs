@@ -59,6 +59,7 @@ async fn what_the_pages_do_not_say_the_tutor_does_not_know_and_says_what_it_is()
             answer.starts_with("I don't know that. I'm the built-in tutor, not a language model"),
             "{answer}"
         );
+        assert!(answer.contains(".md"), "it should name a page: {answer}");
     }
 }
 

@@ -147,7 +147,6 @@ impl ServerHandler for Toolbox {
         })?;
         let context = ToolContext {
             caller: "host".into(),
-            funnel: None,
             request: context,
         };
         let arguments = params.arguments.unwrap_or_default();

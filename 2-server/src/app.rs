@@ -7,7 +7,7 @@ use anyhow::Context as _;
 #[cfg(feature = "otlp")]
 use crate::traces::Traces;
 use crate::{
-    config::Config,
+    config::{Config, ConfigError},
     handler::Handler,
     interceptor::{
         Authenticator, FailureLimit, Guard, Journal, KeyStore, OwnRules, Pipeline, Rate, RateLimit,
@@ -86,6 +86,19 @@ impl App {
         let readiness = Readiness::new(Arc::clone(&provider), keys, Arc::clone(&journal));
         let handler = Handler::new(&config, &provider, &journal, &authenticator)
             .map_err(anyhow::Error::msg)?;
+        let known: Vec<Arc<str>> = handler.tool_names().collect();
+        for tool in config.limits.tools.keys() {
+            if !known.iter().any(|known| **known == **tool) {
+                return Err(ConfigError::Refused {
+                    field: format!("limits.tools.{tool}"),
+                    why: format!(
+                        "there is no such tool, so it would limit nothing: there are {}",
+                        known.join(", ")
+                    ),
+                }
+                .into());
+            }
+        }
         let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
         if let Some(metrics) = &metrics {
             metrics.name_tools(handler.tool_names());

@@ -416,6 +416,32 @@ impl Config {
                 );
             }
         }
+        if let Some(all) = self
+            .server
+            .trusted_proxies
+            .iter()
+            .find(|net| net.prefix_len() == 0)
+        {
+            return refuse(
+                "server.trusted_proxies",
+                format!(
+                    "{all} is every address, and whoever is trusted can say any address for its own: name the proxies alone"
+                ),
+            );
+        }
+        for (field, listed) in [
+            ("server.allowed_hosts", &self.server.allowed_hosts),
+            ("server.allowed_origins", &self.server.allowed_origins),
+        ] {
+            if let Some(wide) = listed.iter().find(|it| it.contains('*') || *it == "null") {
+                return refuse(
+                    field,
+                    format!(
+                        "\"{wide}\" would be anybody, and nothing is matched by a pattern: name each one"
+                    ),
+                );
+            }
+        }
         if self.server.tls_cert.is_some() != self.server.tls_key.is_some() {
             return refuse(
                 "server.tls_cert",

@@ -20,7 +20,7 @@ use rmcp::{
 use crate::{
     changes::Changes,
     config::Config,
-    interceptor::{Arrival, Authenticator, Catalogue, Funnel, Journal, caller},
+    interceptor::{Arrival, Authenticator, Catalogue, Journal, caller},
     paging::page,
     prompts,
     resources::{self, Library},
@@ -175,7 +175,6 @@ impl ServerHandler for Handler {
         let caller = caller().map_or_else(|| "stdio".into(), |caller| Arc::clone(caller.label()));
         let context = ToolContext {
             caller,
-            funnel: Funnel::of(&context.extensions).cloned(),
             request: context,
         };
         Ok(tool

@@ -32,7 +32,7 @@ use url::Url;
 use crate::interceptor::{
     Trace,
     audit::{EdgeRefusal, Observer, Outcome},
-    call::Facts,
+    call::{Facts, cut},
 };
 
 /// How long the last spans may take to leave when the server ends.
@@ -133,7 +133,7 @@ impl Observer for Traces {
             KeyValue::new("learn_mcp.outcome", outcome.as_str()),
         ];
         if let Some(id) = facts.rpc_id() {
-            attributes.push(KeyValue::new("jsonrpc.request.id", id.to_string()));
+            attributes.push(KeyValue::new("jsonrpc.request.id", short(&id.to_string())));
         }
         if let Ok(principal) = facts.principal() {
             attributes.push(KeyValue::new(
@@ -218,7 +218,7 @@ impl Provider for Followed {
         let mut chat = Chat {
             traces: Arc::clone(&self.traces),
             provider: self.inner.name(),
-            model: request.model.clone(),
+            model: request.model.as_deref().map(short),
             began: SystemTime::now(),
             done: None,
             failed: Some("cancelled".to_owned()),
@@ -286,7 +286,7 @@ impl Drop for Chat {
         if let Some(done) = &self.done {
             let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
             attributes.extend([
-                KeyValue::new("gen_ai.response.model", done.model.clone()),
+                KeyValue::new("gen_ai.response.model", short(&done.model)),
                 KeyValue::new(
                     "gen_ai.usage.input_tokens",
                     tokens(done.usage.prompt_tokens),
@@ -308,6 +308,11 @@ impl Drop for Chat {
         self.traces
             .report(&self.place, span, SystemTime::now(), failed);
     }
+}
+
+/// As much of a caller's own words as a span needs. Spans wait in memory until they are sent.
+fn short(text: &str) -> String {
+    cut(text, 64).to_owned()
 }
 
 /// What failed, in one word of a fixed set.

@@ -84,6 +84,10 @@ const tests = {
   "error-first": async () => assert.rejects(mode("error-first"), /an error was encountered/),
   "cut": async () => assert.rejects(mode("cut"), /done/i),
   "reset": async () => assert.rejects(mode("reset")),
+  // Not Ollama's ways, but a client must be able to tell: no answer comes of them.
+  "html": async () => assert.rejects(mode("html"), /done/i),
+  "garbage": async () => assert.rejects(mode("garbage"), /done/i),
+  "redirect": async () => assert.rejects(mode("redirect"), /fetch failed/),
   "stall, then abort": async () => {
     const answer = await client.chat({ model: "fake-stall", messages: ask("hi"), stream: true });
     let content = "";

@@ -139,12 +139,32 @@ def test_reset_breaks():
     raise AssertionError("it didn't break")
 
 
-def test_stall_times_out():
-    try:
-        Client(host=os.environ["OLLAMA_HOST"], timeout=0.3).chat(model="fake-hang", messages=ask())
-    except httpx.ReadTimeout:
-        return
-    raise AssertionError("it didn't time out")
+def test_hang_and_stall_time_out():
+    impatient = Client(host=os.environ["OLLAMA_HOST"], timeout=0.3)
+    for name in ("fake-hang", "fake-stall"):
+        try:
+            for _ in impatient.chat(model=name, messages=ask(), stream=True):
+                pass
+        except httpx.ReadTimeout:
+            continue
+        raise AssertionError(f"{name} didn't time out")
+
+
+def test_flood():
+    assert len(stream("fake-flood")[0]) == 4000
+
+
+def test_what_is_not_ollama_brings_no_answer():
+    for name, error in (
+        ("fake-html", json.JSONDecodeError),
+        ("fake-garbage", json.JSONDecodeError),
+        ("fake-redirect", httpx.ConnectError),
+    ):
+        try:
+            stream(name)
+        except error:
+            continue
+        raise AssertionError(name)
 
 
 def test_format():

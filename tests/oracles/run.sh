@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Judges the fake Ollama by Ollama's own clients, unchanged: npm `ollama` and PyPI `ollama`.
+# Every mode that Ollama itself can get into, and of the others those that end by themselves: a drip and
+# a line of 100 MB hang both clients, and what they make of numbers in strings is their own affair.
 # A fake that they can't tell from the real thing is a fake that this project's tests can rely on.
 # Needs node with npm, python3 with venv, and a package registry the first time.
 set -euo pipefail

@@ -8,10 +8,10 @@ use mcp_llm::{
     connect,
 };
 
-use super::{Common, Stop, out::Out, variable};
+use super::{Common, Stop, invalid, out::Out, variable};
 
-/// A question on standard input is read up to here.
-const QUESTION_MOST: u64 = 4 << 20;
+/// No question on standard input is longer.
+const QUESTION_MOST: usize = 4 << 20;
 
 #[derive(clap::Args)]
 pub(super) struct Ask {
@@ -20,8 +20,9 @@ pub(super) struct Ask {
     /// Which model; else the first that can chat.
     #[arg(long, short, env = "MCP_LLM__DEFAULT_MODEL")]
     model: Option<String>,
-    /// Think first: on, off, low, medium, high or max. The thinking goes to standard error.
-    #[arg(long, num_args = 0..=1, default_missing_value = "on", require_equals = true, value_name = "HOW")]
+    /// Think first, or don't. The thinking goes to standard error.
+    #[arg(long, num_args = 0..=1, default_missing_value = "on", require_equals = true, value_name = "HOW",
+        value_parser = ["on", "off", "low", "medium", "high", "max"])]
     think: Option<String>,
     /// Instructions that frame the answer.
     #[arg(long, value_name = "TEXT")]
@@ -34,10 +35,12 @@ pub(super) struct Ask {
 impl Ask {
     pub(super) async fn run(self, common: &Common, out: &mut Out) -> Result<ExitCode, Stop> {
         let stats = self.stats;
+        let may_be_model = common.has_stand_in() && self.model.as_deref() != Some("tutor");
         let request = self.request()?;
         let provider = connect(&common.settings(), &variable)?;
         let mut answer = provider.chat(request).await?;
         let mut ends_in_newline = true;
+        let mut is_thinking = false;
         // One listener for the whole of it: a new one in each round would miss a signal that came
         // between two of them.
         let mut stop = pin!(tokio::signal::ctrl_c());
@@ -58,8 +61,15 @@ impl Ask {
                     out.note(&format!("Waiting: number {place} in the queue."));
                 }
                 Some(Ok(ChatEvent::Loading)) => out.note("Loading the model…"),
-                Some(Ok(ChatEvent::Thinking(text))) => out.thinking(&text),
+                Some(Ok(ChatEvent::Thinking(text))) => {
+                    is_thinking = true;
+                    out.thinking(&text);
+                }
                 Some(Ok(ChatEvent::Content(text))) => {
+                    if std::mem::take(&mut is_thinking) {
+                        // Apart from the answer, where both are on one screen.
+                        out.note("\n");
+                    }
                     ends_in_newline = text.ends_with('\n');
                     out.text(&text)?;
                 }
@@ -77,6 +87,11 @@ impl Ask {
                     }
                     for warning in &done.warnings {
                         out.warning(warning);
+                    }
+                    if may_be_model && done.provider == "tutor" {
+                        out.note(
+                            "The built-in tutor answered. For a language model: mcp-llm doctor",
+                        );
                     }
                     if stats {
                         out.note(&told(&done));
@@ -103,17 +118,13 @@ impl Ask {
 
     fn request(self) -> Result<ChatRequest, Stop> {
         let question = if self.question == "-" {
-            let mut text = String::new();
-            std::io::stdin()
-                .take(QUESTION_MOST)
-                .read_to_string(&mut text)?;
-            text
+            from_standard_input()?
         } else {
             self.question
         };
         let think = self.think.map(|how| match how.as_str() {
-            "on" | "true" => Think::Switch(true),
-            "off" | "false" => Think::Switch(false),
+            "on" => Think::Switch(true),
+            "off" => Think::Switch(false),
             _ => Think::Level(how),
         });
         let system = self.system.map(|text| Message::new(Role::System, text));
@@ -128,6 +139,27 @@ impl Ask {
             ..ChatRequest::default()
         })
     }
+}
+
+/// The whole question, or none: half of one would be answered as if it were all.
+fn from_standard_input() -> Result<String, ProviderError> {
+    let mut text = String::new();
+    // One byte more than is taken, to see that there is more.
+    let read = std::io::stdin()
+        .take(QUESTION_MOST as u64 + 1)
+        .read_to_string(&mut text);
+    if let Err(error) = read {
+        return Err(invalid(format!(
+            "The question can't be read from standard input: {error}."
+        )));
+    }
+    if text.len() > QUESTION_MOST {
+        let most = QUESTION_MOST >> 20;
+        return Err(invalid(format!(
+            "The question on standard input is longer than {most} MB."
+        )));
+    }
+    Ok(text)
 }
 
 /// The statistics, as one line.

@@ -3,6 +3,8 @@
 mod ask;
 mod doctor;
 mod models;
+// What the library has to say besides: warnings, and with --verbose more.
+mod log;
 // What is printed, and where to.
 mod out;
 mod pull;
@@ -16,7 +18,7 @@ use out::Out;
 
 const AFTER: &str = "\
 Examples:
-  mcp-llm doctor                        what stands between here and a first answer
+  mcp-llm doctor                        what is there, and what to do next
   mcp-llm pull llama3.2                 fetch a model
   mcp-llm ask --stats \"What is MCP?\"    ask, and see how fast the answer came
 
@@ -29,7 +31,10 @@ Exit codes:
 Environment:
   OLLAMA_HOST       where Ollama listens (default 127.0.0.1:11434)
   OLLAMA_API_KEY    a key for Ollama, where it wants one
-  OPENAI_BASE_URL, OPENAI_API_KEY   the same for --provider openai
+  OPENAI_BASE_URL, OPENAI_API_KEY
+                    the same for --provider openai
+  MCP_LLM__DEFAULT_MODEL
+                    the model when none is named; else the first that can chat
   NO_COLOR          no colours";
 
 /// Talk to a language model: Ollama, an OpenAI-compatible server, or the built-in tutor.
@@ -78,6 +83,7 @@ enum Command {
 /// Reads the command line and does what it says.
 pub(crate) async fn run() -> ExitCode {
     let Arguments { common, command } = Arguments::parse();
+    log::install(common.verbose);
     let mut out = Out::new(common.verbose);
     let done = match command {
         Command::Doctor(doctor) => doctor.run(&common, &mut out).await,
@@ -100,6 +106,15 @@ pub(crate) async fn run() -> ExitCode {
 enum Stop {
     Failed(ProviderError),
     NobodyReads,
+}
+
+/// What was typed can't work; the message says why.
+fn invalid(problem: String) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::Invalid,
+        problem,
+        "refused before anything was sent",
+    )
 }
 
 impl From<ProviderError> for Stop {
@@ -131,20 +146,29 @@ impl Common {
                 ProviderName::Tutor => Choice::Tutor,
             },
             base_url: self.base_url.clone(),
+            default_model: variable("MCP_LLM__DEFAULT_MODEL")
+                .filter(|name| !name.trim().is_empty()),
             ..Settings::default()
         }
     }
 
+    /// Whether the tutor stands in for an Ollama that doesn't answer.
+    fn has_stand_in(&self) -> bool {
+        matches!(self.provider, ProviderName::Auto)
+    }
+
     /// Ollama itself, for what only it can do.
     fn ollama(&self) -> Result<Ollama, ProviderError> {
+        if matches!(self.provider, ProviderName::Openai | ProviderName::Tutor) {
+            let problem = "This command is about Ollama, and the provider is another one. See what that \
+                one has with: mcp-llm models";
+            return Err(invalid(problem.to_owned()));
+        }
         let host =
-            Host::find(self.base_url.as_deref(), "OLLAMA_HOST", &variable).map_err(|problem| {
-                ProviderError::new(
-                    ErrorKind::Invalid,
-                    problem,
-                    "refused before anything was sent",
-                )
-            })?;
+            Host::find(self.base_url.as_deref(), "OLLAMA_HOST", &variable).map_err(invalid)?;
+        if let Some(warning) = &host.warning {
+            tracing::warn!("{}: {warning}", host.source);
+        }
         let key = variable("OLLAMA_API_KEY").filter(|key| !key.trim().is_empty());
         Ollama::new(host, &self.settings(), key.as_deref())
     }

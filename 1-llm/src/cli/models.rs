@@ -45,6 +45,13 @@ impl Models {
         if models.is_empty() {
             out.note("No model yet. Get one with: mcp-llm pull llama3.2");
         }
+        // The tutor alone is what is left when Ollama doesn't answer: say why there is no more.
+        if common.has_stand_in()
+            && models.len() == 1
+            && let Err(why) = common.ollama()?.version().await
+        {
+            out.note(&why.public);
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

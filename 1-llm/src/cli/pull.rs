@@ -1,14 +1,17 @@
 //! `mcp-llm pull MODEL`
 
-use std::{pin::pin, process::ExitCode, time::Duration};
+use std::{fmt, pin::pin, process::ExitCode, time::Duration};
 
 use futures_util::StreamExt;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use mcp_llm::ollama::PullProgress;
 
 use super::{Common, Stop, out::Out};
 
-const BAR: &str = "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
+/// One line at any width: a bar that wraps can't be cleared. Sizes are decimal, as Ollama and
+/// `mcp-llm models` show them.
+const BAR: &str =
+    "{msg} [{wide_bar}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}{left}";
 
 #[derive(clap::Args)]
 pub(super) struct Pull {
@@ -95,7 +98,7 @@ impl Shown {
 fn bar(step: &PullProgress) -> ProgressBar {
     let bar = ProgressBar::new(step.total);
     if let Ok(style) = ProgressStyle::with_template(BAR) {
-        bar.set_style(style.progress_chars("=> "));
+        bar.set_style(style.progress_chars("=> ").with_key("left", left));
     }
     let layer: String = step
         .digest
@@ -110,4 +113,83 @@ fn bar(step: &PullProgress) -> ProgressBar {
     bar.reset_eta();
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+/// The time left, once there is a rate to tell it by; before that it would be "0 seconds".
+fn left(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let left = state.eta();
+    if !left.is_zero() {
+        let _ = write!(out, ", {:#} left", HumanDuration(left));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use indicatif::{ProgressDrawTarget, TermLike};
+
+    use super::*;
+
+    /// A terminal of that width, and the last line that was drawn on it.
+    #[derive(Debug, Clone)]
+    struct Terminal(u16, Arc<Mutex<String>>);
+
+    impl TermLike for Terminal {
+        fn width(&self) -> u16 {
+            self.0
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.1.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.1.lock().unwrap().clear();
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_bar_is_one_line_at_any_width_and_promises_no_time_before_it_has_a_rate() {
+        for width in [80, 160] {
+            let drawn = Arc::new(Mutex::new(String::new()));
+            let terminal = Terminal(width, Arc::clone(&drawn));
+            let digest = format!("sha256:{}", "d".repeat(64));
+            let step = serde_json::json!({"digest": digest, "total": 123_456_789_012_u64});
+            let step: PullProgress = serde_json::from_value(step).unwrap();
+            let bar = bar(&step);
+            bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(terminal)));
+            // The steady tick would draw from a thread of its own.
+            bar.disable_steady_tick();
+            bar.tick();
+            let first = drawn.lock().unwrap().clone();
+            assert!(
+                first.starts_with("dddddddddddd [") && first.contains("0 B/123.46 GB"),
+                "{first:?}"
+            );
+            assert!(!first.contains("left"), "{first:?}");
+            assert_eq!(first.chars().count(), usize::from(width), "{first:?}");
+        }
+    }
 }

@@ -35,7 +35,15 @@ pub(crate) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> Pro
                 format!("The model {named} isn't installed. Get it with: ollama pull {}", plain(name)),
             )
         }
-        401 | 403 if lower.is_empty() && status == 403 => error(
+        404 => error(
+            ErrorKind::Invalid,
+            format!(
+                "What answers at {} has no such route. Its address ends where /api begins, such as \
+                 http://127.0.0.1:11434",
+                http.host.shown_publicly()
+            ),
+        ),
+        403 if lower.is_empty() => error(
             ErrorKind::Unauthorized,
             "Ollama refuses this Host name. Set OLLAMA_ORIGINS and OLLAMA_HOST on its side, or use its \
              loopback address."

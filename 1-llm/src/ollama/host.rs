@@ -52,7 +52,10 @@ impl Host {
             Some((s, rest)) if s.eq_ignore_ascii_case("http") => ("http", rest, 80),
             Some((s, rest)) if s.eq_ignore_ascii_case("https") => ("https", rest, 443),
             Some(_) => {
-                return Err("has a scheme other than http:// and https://".to_owned());
+                return Err(
+                    "has a scheme other than http:// and https://; it looks like http://127.0.0.1:11434"
+                        .to_owned(),
+                );
             }
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));

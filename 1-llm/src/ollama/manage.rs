@@ -19,6 +19,7 @@ use crate::{
     error::ErrorKind,
     http::{Failure, Http, body_of},
     lines::BodyLines,
+    settings::Limit,
 };
 
 /// A model that is in memory now.
@@ -102,10 +103,7 @@ impl Ollama {
     /// # Errors
     /// When nothing does.
     pub async fn heartbeat(&self) -> Result<(), ProviderError> {
-        let sent = self
-            .http
-            .send(Method::HEAD, "", None, self.http.limits.connect)
-            .await;
+        let sent = self.http.send(Method::HEAD, "", None, Limit::Connect).await;
         sent.map(|_| ())
             .map_err(|failure| explain(&self.http, failure, None))
     }
@@ -123,13 +121,8 @@ impl Ollama {
     /// # Errors
     /// When it isn't installed, or Ollama doesn't answer.
     pub async fn show(&self, model: &str) -> Result<Shown, ProviderError> {
-        self.post(
-            "api/show",
-            &json!({"model": model}),
-            model,
-            self.http.limits.idle,
-        )
-        .await
+        let body = json!({"model": model});
+        self.post("api/show", &body, model, Limit::Idle).await
     }
 
     /// Vectors for some texts.
@@ -138,8 +131,7 @@ impl Ollama {
     /// When the model isn't installed or can't embed, or Ollama doesn't answer.
     pub async fn embed(&self, model: &str, input: &[String]) -> Result<Embeddings, ProviderError> {
         let body = json!({"model": model, "input": input});
-        self.post("api/embed", &body, model, self.http.limits.first_byte)
-            .await
+        self.post("api/embed", &body, model, Limit::FirstByte).await
     }
 
     /// Removes a model from the disk.
@@ -151,12 +143,7 @@ impl Ollama {
         // The answer is an empty body: there is nothing to read.
         let sent = self
             .http
-            .send(
-                Method::DELETE,
-                "api/delete",
-                Some(body),
-                self.http.limits.idle,
-            )
+            .send(Method::DELETE, "api/delete", Some(body), Limit::Idle)
             .await;
         sent.map(|_| ())
             .map_err(|failure| explain(&self.http, failure, Some(model)))
@@ -199,15 +186,15 @@ impl Ollama {
 
     async fn load(&self, model: &str, body: &Value) -> Result<(), ProviderError> {
         let body = body_of(body)?;
-        let within = self.http.limits.first_byte;
-        let deadline = Instant::now() + within;
+        let within = Limit::FirstByte;
+        let deadline = Instant::now() + self.http.limits.of(within);
         let explained = |failure| explain(&self.http, failure, Some(model));
         let response = self
             .http
             .send(Method::POST, "api/chat", Some(body), within)
             .await
             .map_err(explained)?;
-        let answer = self.http.whole(response, 1 << 20, deadline).await?;
+        let answer = self.http.whole(response, 1 << 20, deadline, within).await?;
         let line: ChatLine<'_> = serde_json::from_slice(&answer)
             .map_err(|error| self.http.not_understood(&answer, &error))?;
         match &line.error {
@@ -227,10 +214,10 @@ impl Ollama {
         http.limits.idle = http.limits.idle.max(http.limits.first_byte);
         try_stream! {
             let body = body_of(&json!({"model": model}))?;
-            let within = http.limits.first_byte;
-            let sent = http.send(Method::POST, "api/pull", Some(body), within).await;
+            let sent = http.send(Method::POST, "api/pull", Some(body), Limit::FirstByte).await;
             let response = sent.map_err(|failure| explain(&http, failure, Some(&model)))?;
-            let mut lines = BodyLines::new(&http, response, Instant::now() + within, &["json"])?;
+            let first_by = Instant::now() + http.limits.first_byte;
+            let mut lines = BodyLines::new(&http, response, first_by, &["json"])?;
             while let Some(line) = lines.next().await? {
                 let step: PullProgress =
                     serde_json::from_slice(&line).map_err(|error| http.not_understood(&line, &error))?;
@@ -256,7 +243,7 @@ impl Ollama {
         path: &str,
         body: &Value,
         model: &str,
-        within: Duration,
+        within: Limit,
     ) -> Result<T, ProviderError> {
         let sent = self
             .http
@@ -276,9 +263,7 @@ pub(crate) async fn loaded(http: &Http, model: &str) -> Result<Option<Loaded>, P
 }
 
 async fn ps(http: &Http) -> Result<Vec<Loaded>, ProviderError> {
-    let answer: Result<Ps, Failure> = http
-        .json(Method::GET, "api/ps", None, http.limits.connect)
-        .await;
+    let answer: Result<Ps, Failure> = http.json(Method::GET, "api/ps", None, Limit::Connect).await;
     let ps = answer.map_err(|failure| explain(http, failure, None))?;
     Ok(ps.models.unwrap_or_default())
 }

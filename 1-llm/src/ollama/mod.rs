@@ -20,6 +20,7 @@ mod manage;
 mod failure;
 
 use reqwest::Method;
+use tokio::time::timeout;
 
 pub use host::Host;
 pub use manage::{Embeddings, Loaded, PullProgress, Shown};
@@ -32,6 +33,8 @@ use crate::{
     ChatRequest, ChatStream, Health, Model, Provider, ProviderError, Settings,
     error::ErrorKind,
     http::{Engine, Http, body_of},
+    retry,
+    settings::Limit,
 };
 
 const ENGINE: Engine = Engine {
@@ -71,7 +74,7 @@ impl Ollama {
     /// # Errors
     /// When nothing answers, or something that isn't Ollama does.
     pub async fn version(&self) -> Result<String, ProviderError> {
-        let version: wire::Version = self.get("api/version").await?;
+        let version: wire::Version = self.get("api/version", Limit::Connect).await?;
         Ok(version.version)
     }
 
@@ -102,9 +105,13 @@ impl Ollama {
             })
     }
 
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ProviderError> {
+    async fn get<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        within: Limit,
+    ) -> Result<T, ProviderError> {
         self.http
-            .json(Method::GET, path, None, self.http.limits.connect)
+            .json(Method::GET, path, None, within)
             .await
             .map_err(|failure| failure::explain(&self.http, failure, None))
     }
@@ -119,7 +126,7 @@ impl Provider for Ollama {
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
         let model = match &request.model {
             Some(name) => name.clone(),
-            None => self.default_model().await?,
+            None => retry::over(|| self.default_model()).await?,
         };
         let body = body_of(&wire::ChatBody::new(&model, &request, self.num_ctx))?;
         Ok(stream::chat(
@@ -131,7 +138,8 @@ impl Provider for Ollama {
     }
 
     async fn models(&self) -> Result<Vec<Model>, ProviderError> {
-        let tags: wire::Tags = self.get("api/tags").await?;
+        // Ollama opens each model's file for this list: on a slow disk that takes its time.
+        let tags: wire::Tags = self.get("api/tags", Limit::Idle).await?;
         Ok(tags
             .models
             .unwrap_or_default()
@@ -141,13 +149,16 @@ impl Provider for Ollama {
     }
 
     async fn health(&self) -> Result<Health, ProviderError> {
-        let version = self.version().await?;
-        // Which model would speak is good to know, but without it Ollama still answers.
-        let default_model = self.default_model().await.unwrap_or_default();
+        let soon = self.http.limits.of(Limit::Connect);
+        let (version, default_model) =
+            tokio::join!(self.version(), timeout(soon, self.default_model()));
         Ok(Health {
             provider: self.name().to_owned(),
-            version,
-            default_model,
+            version: version?,
+            // Which model would speak is good to know, but without it Ollama still answers.
+            default_model: default_model
+                .map(Result::unwrap_or_default)
+                .unwrap_or_default(),
         })
     }
 }

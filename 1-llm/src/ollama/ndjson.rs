@@ -24,6 +24,9 @@ pub struct Lines {
     // nothing is ever searched twice.
     partial: BytesMut,
     longest: usize,
+    // What the work is proportional to, for the test that shows it.
+    #[cfg(test)]
+    work: Work,
 }
 
 impl Lines {
@@ -33,6 +36,8 @@ impl Lines {
             chunk: Bytes::new(),
             partial: BytesMut::new(),
             longest,
+            #[cfg(test)]
+            work: Work::default(),
         }
     }
 
@@ -52,17 +57,17 @@ impl Lines {
     /// When a line passes the limit.
     pub fn next_line(&mut self) -> Result<Option<Bytes>, LineTooLong> {
         loop {
-            let Some(end) = memchr::memchr(b'\n', &self.chunk) else {
+            let Some(end) = self.newline() else {
                 self.fits(self.chunk.len())?;
-                self.partial.extend_from_slice(&self.chunk);
-                self.chunk = Bytes::new();
+                let chunk = std::mem::take(&mut self.chunk);
+                self.keep(&chunk);
                 return Ok(None);
             };
             self.fits(end)?;
             let mut line = self.chunk.split_to(end + 1);
             line.truncate(end);
             if !self.partial.is_empty() {
-                self.partial.extend_from_slice(&line);
+                self.keep(&line);
                 line = self.partial.split().freeze();
             }
             if line.last() == Some(&b'\r') {
@@ -80,6 +85,28 @@ impl Lines {
         (!rest.trim_ascii().is_empty()).then_some(rest)
     }
 
+    /// Where the chunk's first line ends. The only place that searches.
+    fn newline(&mut self) -> Option<usize> {
+        let found = memchr::memchr(b'\n', &self.chunk);
+        #[cfg(test)]
+        {
+            self.work.searched += found.map_or(self.chunk.len(), |end| end + 1);
+        }
+        found
+    }
+
+    /// Adds to the line that has begun. The only place that copies.
+    fn keep(&mut self, piece: &[u8]) {
+        #[cfg(test)]
+        let before = self.partial.as_ptr();
+        self.partial.extend_from_slice(piece);
+        #[cfg(test)]
+        {
+            self.work.copied += piece.len();
+            self.work.moved += usize::from(self.partial.as_ptr() != before);
+        }
+    }
+
     fn fits(&self, more: usize) -> Result<(), LineTooLong> {
         if self.partial.len() + more <= self.longest {
             return Ok(());
@@ -95,9 +122,50 @@ impl Lines {
     }
 }
 
+/// Bytes looked at and copied, and how often the line that grows had to move.
+#[cfg(test)]
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Work {
+    searched: usize,
+    copied: usize,
+    moved: usize,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What it takes to cut a stream into lines.
+    fn work(stream: &[u8], chunk: usize) -> Work {
+        let mut lines = Lines::new(stream.len());
+        for piece in stream.chunks(chunk) {
+            lines.push(Bytes::copy_from_slice(piece));
+            while lines.next_line().unwrap().is_some() {}
+        }
+        lines.work
+    }
+
+    #[test]
+    fn every_byte_is_searched_once_and_copied_at_most_once_however_the_stream_is_cut() {
+        let one_line = [vec![b'x'; 4 << 20], b"\n".to_vec()].concat();
+        let many_lines = b"{\"a\":1}\n".repeat(20_000);
+        for stream in [one_line, many_lines] {
+            for chunk in [1, 7, 64, 8192, stream.len()] {
+                let work = work(&stream, chunk);
+                assert_eq!(work.searched, stream.len(), "chunks of {chunk}");
+                assert!(work.copied <= stream.len(), "chunks of {chunk}: {work:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_grows_doubles_its_room_and_does_not_move_for_each_chunk() {
+        let line = |size| [vec![b'x'; size], b"\n".to_vec()].concat();
+        for size in [400 << 10, 4 << 20] {
+            let moved = work(&line(size), 64).moved;
+            assert!(moved <= 24, "{size} bytes moved {moved} times");
+        }
+    }
 
     fn lines_of(chunks: &[&[u8]]) -> (Vec<Vec<u8>>, Option<Vec<u8>>) {
         let mut lines = Lines::new(64);

@@ -13,7 +13,7 @@ use super::{
     failure::{explain, line_error},
     manage::Loaded,
 };
-use crate::{ChatEvent, ChatStream, http::Http, lines::BodyLines, retry};
+use crate::{ChatEvent, ChatStream, http::Http, lines::BodyLines, retry, settings::Limit};
 
 /// A loaded model that is free answers sooner than this; later it is worth asking why it doesn't.
 const LOADING_AFTER: Duration = Duration::from_millis(300);
@@ -29,7 +29,7 @@ pub(crate) fn chat(http: Http, model: String, body: Bytes, estimated: u64) -> Ch
         let (response, first_byte_by) = loop {
             tried += 1;
             let first_byte_by = Instant::now() + http.limits.first_byte;
-            let mut sending = pin!(http.send(Method::POST, "api/chat", Some(body.clone()), http.limits.first_byte));
+            let mut sending = pin!(http.send(Method::POST, "api/chat", Some(body.clone()), Limit::FirstByte));
             let sent = match timeout(LOADING_AFTER, &mut sending).await {
                 Ok(sent) => sent,
                 Err(_) => {

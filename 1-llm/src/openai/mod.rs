@@ -27,6 +27,7 @@ use crate::{
     lines::BodyLines,
     ollama::Host,
     retry,
+    settings::Limit,
 };
 
 const ENGINE: Engine = Engine {
@@ -90,7 +91,7 @@ impl Provider for OpenAi {
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
         let model = match &request.model {
             Some(name) => name.clone(),
-            None => self.default_model().await?,
+            None => retry::over(|| self.default_model()).await?,
         };
         let body = body_of(&ChatBody::new(&model, &request))?;
         let http = self.http.traced(request.trace.as_ref());
@@ -100,7 +101,7 @@ impl Provider for OpenAi {
     async fn models(&self) -> Result<Vec<Model>, ProviderError> {
         let sent = self
             .http
-            .json(Method::GET, "models", None, self.http.limits.connect)
+            .json(Method::GET, "models", None, Limit::Connect)
             .await;
         let models: Models = sent.map_err(|failure| explain(&self.http, failure, None))?;
         Ok(models
@@ -129,7 +130,7 @@ fn chat(http: Http, model: String, body: Bytes) -> ChatStream {
         let (response, first_byte_by) = loop {
             tried += 1;
             let first_byte_by = Instant::now() + http.limits.first_byte;
-            let within = http.limits.first_byte;
+            let within = Limit::FirstByte;
             let failure = match http.send(Method::POST, "chat/completions", Some(body.clone()), within).await {
                 Ok(response) => break (response, first_byte_by),
                 Err(failure) => failure,

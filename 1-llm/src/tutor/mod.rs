@@ -187,6 +187,9 @@ impl Tutor {
                         " The nearest place is {}.",
                         passages[hit.passage].citation()
                     ));
+                } else if let Some(first) = passages.first() {
+                    // Not a word of it is on any page: no place is nearer than the beginning.
+                    answer.push_str(&format!(" They begin at {}.", first.page.file));
                 }
                 answer.push_str(" With Ollama running, a language model answers instead.");
                 answer

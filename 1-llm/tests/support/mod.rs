@@ -8,6 +8,8 @@
     reason = "test support: each test crate uses a part, and a panic is the report"
 )]
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use mcp_llm::{
     ChatEvent, ChatRequest, Completion, Message, Provider, ProviderError, ToolCall, ToolSpec,
@@ -29,6 +31,17 @@ impl Heard {
     pub fn done(&self) -> Completion {
         self.end.clone().unwrap()
     }
+}
+
+/// Longer than any test waits, and short enough to be waited for when something hangs.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for something real; where it takes too long the test fails and doesn't hang. Not for
+/// tests whose clock is paused: theirs jumps ahead.
+pub async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work)
+        .await
+        .expect("it should have been over long ago")
 }
 
 /// Holds a chat to its end.

@@ -25,6 +25,7 @@ mod compare;
 mod costs;
 mod growth;
 mod instructions;
+mod old_sessions;
 mod others;
 mod soak;
 mod stdio;
@@ -55,18 +56,19 @@ impl Effort {
         }
     }
 
-    /// How many windows of each server, and how long each is.
+    /// How many windows of each server, and how long each is: short and many, because a machine that
+    /// others share is slower for a second or two, and neighbours should suffer alike.
     fn rounds(self) -> (usize, Duration) {
         match self {
-            Self::Quick => (5, Duration::from_millis(300)),
-            Self::Full => (15, Duration::from_millis(500)),
+            Self::Quick => (10, Duration::from_millis(200)),
+            Self::Full => (40, Duration::from_millis(200)),
         }
     }
 }
 
 const USAGE: &str = "speed [SECTION] [--quick]
 
-Sections: compare (the default), stdio, costs, chat, growth, soak [MINUTES], others (FastMCP and the
+Sections: compare (the default), stdio, costs, chat, growth, sessions, soak [SECONDS], others (FastMCP and the
 TypeScript SDK, installed before), profile (instructions by function), check [--write] (have they
 become more?), all (all but soak and others), report (writes BENCHMARKS.md from the sections that
 have been run).";
@@ -108,8 +110,11 @@ async fn run(words: &[&str], effort: Effort) -> anyhow::Result<()> {
         ["costs"] => costs::run(effort).await?.finish(),
         ["chat"] => chat::run(effort).await?.finish(),
         ["growth"] => growth::run(effort).await?.finish(),
-        ["soak"] => soak::run(effort, 10).await?.finish(),
-        ["soak", minutes] => soak::run(effort, minutes.parse()?).await?.finish(),
+        ["sessions"] => old_sessions::run(effort).await?.finish(),
+        ["soak"] => soak::run(Duration::from_secs(600)).await?.finish(),
+        ["soak", seconds] => soak::run(Duration::from_secs(seconds.parse()?))
+            .await?
+            .finish(),
         ["others"] => others::run(effort).await?.finish(),
         ["profile"] => instructions::profile()?.finish(),
         ["all"] => {
@@ -118,6 +123,7 @@ async fn run(words: &[&str], effort: Effort) -> anyhow::Result<()> {
             costs::run(effort).await?.finish()?;
             chat::run(effort).await?.finish()?;
             growth::run(effort).await?.finish()?;
+            old_sessions::run(effort).await?.finish()?;
             instructions::profile()?.finish()
         }
         _ => bail!(USAGE),

@@ -76,6 +76,11 @@ impl Section {
     pub fn finish(&self) -> anyhow::Result<()> {
         println!("\n## {}\n\n{}", self.title, self.text);
         println!("{}", goals(std::slice::from_ref(self)));
+        self.keep()
+    }
+
+    /// Keeps the section for the report.
+    pub fn keep(&self) -> anyhow::Result<()> {
         fs::create_dir_all(folder())?;
         let file = folder().join(format!("{}.json", self.name));
         Ok(fs::write(file, serde_json::to_string_pretty(self)?)?)
@@ -181,8 +186,8 @@ pub fn write() -> anyhow::Result<()> {
     Ok(())
 }
 
-const ORDER: [&str; 8] = [
-    "compare", "stdio", "costs", "chat", "growth", "soak", "others", "profile",
+const ORDER: [&str; 9] = [
+    "compare", "others", "stdio", "costs", "chat", "growth", "sessions", "soak", "profile",
 ];
 
 fn today() -> anyhow::Result<String> {

@@ -1,5 +1,6 @@
-//! Minutes of load at 80 % of what the server can do, while sessions come and go, keys are revoked
-//! and made, and callers leave in the middle. Nothing may grow, leak or slow down.
+//! Load for ten minutes, or as many seconds as it is told, at 80 % of what the server can do, while
+//! sessions come and go, keys are revoked and made, and callers leave in the middle. Nothing may
+//! grow, leak or slow down.
 
 use std::{
     fs,
@@ -11,7 +12,6 @@ use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
 
 use super::{
-    Effort,
     contenders::{self, PRODUCT, Settings},
     process::{Process, Usage},
     report::{Goal, Section, table},
@@ -33,11 +33,7 @@ struct Look {
     calls: usize,
 }
 
-pub async fn run(effort: Effort, minutes: u64) -> anyhow::Result<Section> {
-    let length = match effort {
-        Effort::Quick => Duration::from_secs(30),
-        Effort::Full => Duration::from_secs(60 * minutes),
-    };
+pub async fn run(length: Duration) -> anyhow::Result<Section> {
     let settings = Settings::with(KEYS, "[llm]\nprovider = \"tutor\"")?;
     let server = settings.product()?;
     let mut callers = connect(&server, Lifecycle::Stateless, CALLERS).await?;

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{answer, say};
-use crate::interceptor::audit::verify;
+use crate::interceptor::audit::{is_unsafe, verify};
 
 #[derive(Debug, Args)]
 pub(super) struct Audit {
@@ -186,7 +186,7 @@ fn show(line: &str) -> anyhow::Result<()> {
         return answer(format_args!(
             "(no record) {}",
             line.chars()
-                .filter(|c| !c.is_control())
+                .filter(|c| !is_unsafe(*c))
                 .take(200)
                 .collect::<String>()
         ));
@@ -196,7 +196,7 @@ fn show(line: &str) -> anyhow::Result<()> {
             .as_str()
             .unwrap_or_default()
             .chars()
-            .filter(|c| !c.is_control())
+            .filter(|c| !is_unsafe(*c))
             .collect::<String>()
     };
     if record["audit"] == "begin" {

@@ -223,11 +223,11 @@ fn edit<T>(
     config: &Config,
     change: impl FnOnce(&mut ArrayOfTables) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => HEADER.to_owned(),
-        Err(error) => return Err(error).with_context(|| format!("can't read {}", path.display())),
-    };
+    // Where a link leads: in its place a file would be made, and the keys stay as they were for
+    // every other server that reads them.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_not_there| path.into());
+    let before = read(path)?;
+    let text = before.as_deref().unwrap_or(HEADER);
     let mut document: DocumentMut = text
         .parse()
         .map_err(|error| Misuse(format!("{}: {error}", path.display())))?;
@@ -259,9 +259,26 @@ fn edit<T>(
             without_path(&error.to_string(), file.path())
         ))
     })?;
+    // Two edits at once: the later one must not bring back what the other has taken away.
+    if read(path)? != before {
+        return Err(Misuse(format!(
+            "nothing was changed: somebody else changed {} in the meantime; try again",
+            path.display()
+        ))
+        .into());
+    }
     file.persist(path)
         .with_context(|| format!("can't replace {}", path.display()))?;
     Ok(changed)
+}
+
+/// The file's text; `None` where there is no file.
+fn read(path: &Path) -> anyhow::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("can't read {}", path.display())),
+    }
 }
 
 /// The temporary file's name would only confuse.
@@ -304,5 +321,51 @@ fn scope(grant: &crate::interceptor::keys::GrantSpec) -> String {
         crate::interceptor::keys::GrantSpec::Bounded(bounded) => {
             format!("{} (bounded)", bounded.scope)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(name: &str) -> String {
+        format!(
+            "[[key]]\nname = \"{name}\"\nsha256 = \"{}\"\nscopes = [\"*\"]\n",
+            fingerprint(name)
+        )
+    }
+
+    #[test]
+    fn of_two_edits_at_once_the_later_one_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.toml");
+        fs::write(&path, text("ada") + &text("bob")).unwrap();
+        let edited = edit(&path, &Config::default(), |keys| {
+            keys.retain(|key| named(key) != Some("ada"));
+            // Meanwhile somebody takes bob's key away.
+            fs::write(&path, text("ada"))?;
+            Ok(())
+        });
+        assert!(edited.unwrap_err().to_string().contains("try again"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), text("ada"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one_and_what_it_leads_to_is_edited() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (
+            folder.path().join("real.toml"),
+            folder.path().join("keys.toml"),
+        );
+        fs::write(&path, text("ada") + &text("bob")).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        edit(&link, &Config::default(), |keys| {
+            keys.retain(|key| named(key) != Some("ada"));
+            Ok(())
+        })
+        .unwrap();
+        assert!(link.is_symlink());
+        assert!(!fs::read_to_string(&path).unwrap().contains("ada"));
     }
 }

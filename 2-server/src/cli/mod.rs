@@ -21,7 +21,8 @@ use crate::config::{Config, ConfigError};
     after_help = "Examples:\n  mcp-server --transport sse                 serve HTTP on http://127.0.0.1:8080/mcp\n  mcp-server keys add ada --role user        make a key, shown once\n  mcp-server policy explain --key ada tools/call weather-get\n  mcp-server audit verify audit.jsonl\n  mcp-server install claude-desktop          connect a host\n\nSettings come from --config, then from MCP_SECTION__KEY, such as MCP_SERVER__PORT=9000.\n\nExit codes: 0 done, 1 failed or refused, 2 wrong usage or configuration."
 )]
 pub struct Cli {
-    /// How messages arrive: stdio, or sse for HTTP (/mcp, /sse, /healthz, /readyz).
+    /// How messages arrive: stdio, or sse for HTTP (/mcp; /sse and /messages, but not in prod
+    /// unless server.sse says so; /healthz, /readyz; and /metrics on a port of its own).
     #[arg(long, value_enum, default_value_t = Transport::Stdio)]
     transport: Transport,
     /// The configuration file.

@@ -45,6 +45,26 @@ struct Explain {
     arguments: Option<String>,
 }
 
+/// What takes an identity and no scope. A task is there for its owner, whatever the scopes are.
+const FREE: &[&str] = &[
+    "initialize",
+    "logging/setLevel",
+    "notifications/cancelled",
+    "notifications/initialized",
+    "notifications/progress",
+    "notifications/roots/list_changed",
+    "ping",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+    "server/discover",
+    "skills/list",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/update",
+    "tools/list",
+];
+
 impl Policy {
     pub(super) fn run(self, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         let PolicyCommand::Explain(explain) = self.command;
@@ -61,7 +81,9 @@ impl Policy {
 
 impl Explain {
     fn run(&self, app: &App) -> anyhow::Result<ExitCode> {
-        let (who, grants) = self.caller(app)?;
+        let Some((who, grants)) = self.caller(app)? else {
+            return Ok(ExitCode::FAILURE);
+        };
         let name = || {
             self.target.as_deref().ok_or_else(|| {
                 Misuse(format!(
@@ -76,13 +98,15 @@ impl Explain {
                 Some(Target::Resource(name()?))
             }
             "prompts/get" => Some(Target::Prompt(name()?)),
-            "initialize"
-            | "server/discover"
-            | "ping"
-            | "tools/list"
-            | "resources/list"
-            | "resources/templates/list"
-            | "prompts/list" => None,
+            "resources/directory/read" | "skills/get" => Some(Target::Resource(name()?)),
+            "completion/complete" | "subscriptions/listen" => {
+                return Err(Misuse(format!(
+                    "{} takes the scope of what it is about: ask about prompts/get NAME, or resources/read URI",
+                    self.method
+                ))
+                .into());
+            }
+            known if FREE.contains(&known) => None,
             other => Some(Target::Custom(other)),
         };
         let Some(target) = target else {
@@ -137,19 +161,24 @@ impl Explain {
         Ok(code)
     }
 
-    fn caller(&self, app: &App) -> anyhow::Result<(String, Grants)> {
+    /// Who asks, and what it holds; `None` where it couldn't come in at all.
+    fn caller(&self, app: &App) -> anyhow::Result<Option<(String, Grants)>> {
         match &self.key {
             Some(name) => {
                 let principal = app.pipeline.authenticator.keys().by_name(name).ok_or_else(|| Misuse(format!("there is no key called \"{name}\": mcp-server keys list shows what there is")))?;
-                Ok((
+                if let Err(denial) = app.pipeline.authenticator.current(&principal) {
+                    answer(format_args!("REFUSED  {name}: {}", denial.reason))?;
+                    return Ok(None);
+                }
+                Ok(Some((
                     format!("{name} ({})", principal.label()),
                     principal.grants().clone(),
-                ))
+                )))
             }
             None if app.config.anonymous() => {
                 let grants = resolve(&app.config.roles, &[], &app.config.auth.anonymous_scopes)
                     .context("auth.anonymous_scopes")?;
-                Ok(("an anonymous caller".to_owned(), grants))
+                Ok(Some(("an anonymous caller".to_owned(), grants)))
             }
             None => Err(Misuse(
                 "anonymous callers can't come in with this configuration: name a key with --key"

@@ -84,7 +84,7 @@ async fn over_http(app: App, shutdown: CancellationToken) -> anyhow::Result<()> 
     let address = listener.local_addr()?;
     let (router, sessions) =
         transport::http::router_and_sessions(&app.guard, &app.pipeline, settings, shutdown.clone());
-    let router = router.merge(operations::readiness(Arc::clone(&app.readiness)));
+    let router = router.merge(operations::readiness(Arc::clone(&app.readiness), settings));
     let metrics = serve_metrics(&app, sessions, shutdown.clone()).await?;
     announce(&app.config, address, tls.is_some());
     let followed = tls

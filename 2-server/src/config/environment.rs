@@ -31,6 +31,7 @@ pub(super) fn overlay(
         // first reading that the setting takes is the right one.
         let mut last = None;
         let taken = readings(&text).into_iter().find_map(|value| {
+            let is_list = value.is_array();
             let mut candidate = table.clone();
             let section = candidate
                 .entry(section.clone())
@@ -39,7 +40,11 @@ pub(super) fn overlay(
             match parse(&candidate) {
                 Ok(_) => Some(candidate),
                 Err(error) => {
-                    last = Some(error);
+                    // What is wrong with it as a list, only where a list is wanted.
+                    let wanted = |said: &toml::de::Error| said.message().contains("a sequence");
+                    if !is_list || last.as_ref().is_none_or(wanted) {
+                        last = Some(error);
+                    }
                     None
                 }
             }

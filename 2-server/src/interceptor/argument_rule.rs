@@ -75,7 +75,8 @@ impl ArgumentRule {
             return Some(format!("a text like {pattern}"));
         }
         if let Some(most) = self.at_most
-            && size(value).is_none_or(|size| size > most)
+            // Not "more than": nothing is more than NaN, which TOML can write.
+            && !size(value).is_some_and(|size| size <= most)
         {
             return Some(format!("at most {most}"));
         }
@@ -149,6 +150,9 @@ mod tests {
             check(&city, &json!({"city": "Rome"})).unwrap_err(),
             r#"city must be one of "Oslo", "Paris""#
         );
+
+        let nothing = toml::from_str::<ArgumentRules>("n = { at_most = nan }").unwrap();
+        assert!(check(&nothing, &json!({"n": 1})).is_err());
 
         let chat = rules(json!({"model": {"matches": "llama*"}, "messages": {"at_most": 2}}));
         assert_eq!(

@@ -392,6 +392,9 @@ impl Facts {
 
 /// Cuts a text at a character boundary.
 pub(crate) fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text; // no text has more characters than bytes
+    }
     match text.char_indices().nth(most) {
         Some((end, _)) => &text[..end],
         None => text,

@@ -7,10 +7,11 @@
 //! |---|---|
 //! | tool `weather-get` | `tools:weather:get` |
 //! | tool `echo` | `tools:util:echo` |
+//! | tool `files-read-all` | `tools:files:read`, as `files-read`: words after the second don't count |
 //! | resource `config://server` | `resources:config:read` |
 //! | prompt `review-code` | `prompts:review-code:get` |
 //!
-//! Where the rule doesn't fit, [`Catalogue::tool`] and its siblings name the scope.
+//! Where the rule doesn't fit, or two names would share a scope that shouldn't, [`Catalogue::tool`] and its siblings name the scope.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -3,7 +3,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context as TaskContext, Poll},
     time::Duration,
@@ -74,14 +74,14 @@ impl<Op: Operation, H: ServerHandler> Service<Call<Op>> for Dispatch<H> {
             let principal = facts.principal().map_err(Failure::Denied)?.clone();
             // A panic in a tool is that call's failure, and must not leave the caller waiting.
             let work = CALLER.scope(principal.clone(), Op::run(&*handler, params, context));
-            let work = AssertUnwindSafe(work).catch_unwind();
+            let mut work = pin!(AssertUnwindSafe(work).catch_unwind());
+            // An answer that is ready at once costs no timer and no watcher.
+            if let Some(result) = work.as_mut().now_or_never() {
+                return answer(result);
+            }
             tokio::select! {
-                // The answer first: one that is ready at once costs no timer and no watcher.
                 biased;
-                result = work => match result {
-                    Ok(result) => result.map_err(Failure::Failed),
-                    Err(_panic) => Err(Failure::Failed(ErrorData::internal_error("the server failed on this call; its log tells why", None))),
-                },
+                result = work => answer(result),
                 () = gone(cancelled) => Err(Failure::Cancelled),
                 () = over::<Op>(&principal) => Err(Failure::Denied(Denial::unauthorized("the key was revoked or has expired while the call ran"))),
                 () = tokio::time::sleep(time_out), if !Op::LASTS => {
@@ -90,6 +90,16 @@ impl<Op: Operation, H: ServerHandler> Service<Call<Op>> for Dispatch<H> {
                 }
             }
         })
+    }
+}
+
+fn answer<T>(result: std::thread::Result<Result<T, ErrorData>>) -> Result<T, Failure> {
+    match result {
+        Ok(result) => result.map_err(Failure::Failed),
+        Err(_panic) => Err(Failure::Failed(ErrorData::internal_error(
+            "the server failed on this call; its log tells why",
+            None,
+        ))),
     }
 }
 

@@ -5,8 +5,9 @@
 //! authorized and recorded with the id of the call it came from. Anything else would make the
 //! server a confused deputy.
 //!
-//! The guard puts a funnel into the context of each tool call, so it lives as long as the call; a
-//! call that came through a funnel gets none, so calls can't nest any deeper.
+//! The guard leaves an entrance in the context of each tool call, from which a tool makes a funnel if
+//! it wants one: few do, and most calls pay only for the entrance. A call that came through a funnel
+//! gets none, so calls can't nest any deeper.
 
 use std::{fmt, sync::Arc};
 
@@ -14,13 +15,13 @@ use futures_util::future::BoxFuture;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, Extensions, ListToolsResult,
-        PaginatedRequestParams, RequestId, Tool,
+        CallToolRequestParams, CallToolResponse, ListToolsResult, PaginatedRequestParams,
+        RequestId, Tool,
     },
     service::RequestContext,
 };
 
-use super::{call::Arrival, guard::Guard, trace::Trace};
+use super::{call::Arrival, guard::Core, operations as op, trace::Trace};
 
 /// How many tools are listed at most, over all pages.
 const MAX_TOOLS: usize = 256;
@@ -29,44 +30,49 @@ const MAX_TOOLS: usize = 256;
 #[derive(Clone)]
 pub struct Funnel {
     guard: Arc<dyn Callee>,
-    arrival: Arrival,
     context: RequestContext<RoleServer>,
 }
 
+/// What a funnel is made from. It lies in the extensions of a tool call, and lives as long as it.
+#[derive(Clone)]
+pub(super) struct Entrance {
+    guard: Arc<dyn Callee>,
+    arrival: Arrival,
+    id: u64,
+}
+
+impl Entrance {
+    /// An entrance for a call that arrived like this; `id` is its number in this process.
+    pub(super) fn new<H: ServerHandler>(guard: Arc<Core<H>>, arrival: Arrival, id: u64) -> Self {
+        Self { guard, arrival, id }
+    }
+}
+
 impl Funnel {
-    /// A funnel for a call that arrived like this; `parent` is that call's id in the record.
-    pub(super) fn new<H: ServerHandler>(
-        guard: Guard<H>,
-        arrival: &Arrival,
-        context: &RequestContext<RoleServer>,
-        parent: String,
-    ) -> Self {
-        let mut arrival = arrival.clone();
+    /// The funnel of a call, where it may have one.
+    pub fn of(call: &RequestContext<RoleServer>) -> Option<Self> {
+        let entrance = call.extensions.get::<Entrance>()?;
+        let mut arrival = entrance.arrival.clone();
         // The refusal of a nested call is the outer call's result, not its HTTP status, and its
         // record is its own.
         (arrival.slot, arrival.ticket) = (None, None);
-        arrival.parent = Some(parent.into());
-        let id = RequestId::String(format!("{}/nested", context.id).into());
-        let mut nested = RequestContext::new(id, context.peer.clone());
-        nested.ct = context.ct.child_token();
+        arrival.parent = Some(super::audit::id_in_record(entrance.id).into());
+        let id = RequestId::String(format!("{}/nested", call.id).into());
+        let mut nested = RequestContext::new(id, call.peer.clone());
+        nested.ct = call.ct.child_token();
         // What the caller said of itself, and nothing that would make a nested call speak to it.
-        nested.meta = context.meta.clone();
+        nested.meta = call.meta.clone();
         nested.meta.remove("progressToken");
-        if let Some(trace) = context.extensions.get::<Trace>() {
+        if let Some(trace) = call.extensions.get::<Trace>() {
             nested
                 .meta
                 .insert("traceparent".to_owned(), trace.header().into());
         }
-        Self {
-            guard: Arc::new(guard),
-            arrival,
+        nested.extensions.insert(arrival);
+        Some(Self {
+            guard: Arc::clone(&entrance.guard),
             context: nested,
-        }
-    }
-
-    /// The funnel of a call, where it has one.
-    pub fn of(extensions: &Extensions) -> Option<&Self> {
-        extensions.get::<Self>()
+        })
     }
 
     /// The tools that the caller may use, as `tools/list` shows them.
@@ -77,7 +83,9 @@ impl Funnel {
         let mut tools = Vec::new();
         let mut page = None;
         loop {
-            let listed = self.guard.list(page, self.context()).await?;
+            let listed = Arc::clone(&self.guard)
+                .list(page, self.context.clone())
+                .await?;
             tools.extend(listed.tools);
             match listed.next_cursor {
                 Some(cursor) if tools.len() < MAX_TOOLS => {
@@ -95,51 +103,54 @@ impl Funnel {
     /// # Errors
     /// What the pipeline or the handler says; a refusal has its code and reason.
     pub async fn call(&self, params: CallToolRequestParams) -> Result<CallToolResponse, ErrorData> {
-        self.guard.call(params, self.context()).await
-    }
-
-    fn context(&self) -> RequestContext<RoleServer> {
-        let mut context = self.context.clone();
-        context.extensions.insert(self.arrival.clone());
-        context
+        Arc::clone(&self.guard)
+            .call(params, self.context.clone())
+            .await
     }
 }
 
 impl fmt::Debug for Funnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Funnel({:?})", self.arrival.parent)
+        let arrival = Arrival::of(&self.context.extensions);
+        write!(f, "Funnel({:?})", arrival.map(|arrival| &arrival.parent))
     }
 }
 
 /// A guard whose handler's type is gone.
 trait Callee: Send + Sync {
     fn list(
-        &self,
+        self: Arc<Self>,
         page: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
-    ) -> BoxFuture<'_, Result<ListToolsResult, ErrorData>>;
+    ) -> BoxFuture<'static, Result<ListToolsResult, ErrorData>>;
 
     fn call(
-        &self,
+        self: Arc<Self>,
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
-    ) -> BoxFuture<'_, Result<CallToolResponse, ErrorData>>;
+    ) -> BoxFuture<'static, Result<CallToolResponse, ErrorData>>;
 }
 
-impl<H: ServerHandler> Callee for Guard<H> {
+impl<H: ServerHandler> Callee for Core<H> {
     fn list(
-        &self,
+        self: Arc<Self>,
         page: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
-    ) -> BoxFuture<'_, Result<ListToolsResult, ErrorData>> {
-        Box::pin(self.list_tools(page, context))
+    ) -> BoxFuture<'static, Result<ListToolsResult, ErrorData>> {
+        Box::pin(async move {
+            let arrival = Arrival::of(&context.extensions).cloned();
+            self.pass::<op::ListTools>(arrival, page, context).await
+        })
     }
 
     fn call(
-        &self,
+        self: Arc<Self>,
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
-    ) -> BoxFuture<'_, Result<CallToolResponse, ErrorData>> {
-        Box::pin(self.call_tool(params, context))
+    ) -> BoxFuture<'static, Result<CallToolResponse, ErrorData>> {
+        Box::pin(async move {
+            let arrival = Arrival::of(&context.extensions).cloned();
+            self.pass::<op::CallTool>(arrival, params, context).await
+        })
     }
 }

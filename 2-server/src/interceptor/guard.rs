@@ -32,7 +32,7 @@ use super::{
     catalogue::Catalogue,
     denial::{Denial, DenialKind},
     dispatch::Dispatch,
-    funnel::Funnel,
+    funnel::Entrance,
     operations as op,
     trace::Trace,
 };
@@ -40,22 +40,24 @@ use super::{
 /// A handler behind the pipeline. Cheap to clone: build it once and hand out clones.
 #[derive(Debug)]
 pub struct Guard<H: ServerHandler> {
+    core: Arc<Core<H>>,
+    arrival: Option<Arrival>,
+}
+
+/// What all clones share. One pointer to it, because rmcp clones a handler for every request.
+#[derive(Debug)]
+pub(super) struct Core<H: ServerHandler> {
     handler: Arc<H>,
     stack: Stack<H>,
     authenticator: Arc<Authenticator>,
     catalogue: Arc<Catalogue>,
     journal: Arc<Journal>,
-    arrival: Option<Arrival>,
 }
 
 impl<H: ServerHandler> Clone for Guard<H> {
     fn clone(&self) -> Self {
         Self {
-            handler: Arc::clone(&self.handler),
-            stack: self.stack.clone(),
-            authenticator: Arc::clone(&self.authenticator),
-            catalogue: Arc::clone(&self.catalogue),
-            journal: Arc::clone(&self.journal),
+            core: Arc::clone(&self.core),
             arrival: self.arrival.clone(),
         }
     }
@@ -66,12 +68,15 @@ impl<H: ServerHandler> Guard<H> {
     pub fn new(handler: H, pipeline: &Pipeline) -> Self {
         let handler = Arc::new(handler);
         let layers: Layers = pipeline.layers();
-        Self {
+        let core = Core {
             stack: layers.layer(Dispatch::new(Arc::clone(&handler), pipeline.time_out)),
             handler,
             authenticator: Arc::clone(&pipeline.authenticator),
             catalogue: Arc::clone(&pipeline.catalogue),
             journal: Arc::clone(&pipeline.journal),
+        };
+        Self {
+            core: Arc::new(core),
             arrival: None,
         }
     }
@@ -86,23 +91,34 @@ impl<H: ServerHandler> Guard<H> {
 
     /// Signs callers in; transports use it.
     pub fn authenticator(&self) -> &Arc<Authenticator> {
-        &self.authenticator
+        &self.core.authenticator
     }
 
     /// Where records go; transports write there what the pipeline never sees.
     pub fn journal(&self) -> &Arc<Journal> {
-        &self.journal
+        &self.core.journal
     }
 
-    /// The one way to the handler.
     async fn pass<Op: Operation>(
         &self,
         params: Op::Params,
-        mut context: Op::Context,
+        context: Op::Context,
     ) -> Result<Op::Output, ErrorData> {
         let arrival = Arrival::of(context.extensions())
             .or(self.arrival.as_ref())
             .cloned();
+        self.core.pass::<Op>(arrival, params, context).await
+    }
+}
+
+impl<H: ServerHandler> Core<H> {
+    /// The one way to the handler.
+    pub(super) async fn pass<Op: Operation>(
+        self: &Arc<Self>,
+        arrival: Option<Arrival>,
+        params: Op::Params,
+        mut context: Op::Context,
+    ) -> Result<Op::Output, ErrorData> {
         if let Some(ticket) = arrival.as_ref().and_then(|arrival| arrival.ticket.as_ref()) {
             ticket.take();
         }
@@ -124,8 +140,8 @@ impl<H: ServerHandler> Guard<H> {
             && let (Some(arrival), Some(request)) = (&arrival, context.request())
             && arrival.parent.is_none()
         {
-            let funnel = Funnel::new(self.clone(), arrival, request, facts.id_in_record());
-            request.extensions.insert(funnel);
+            let entrance = Entrance::new(Arc::clone(self), arrival.clone(), facts.id());
+            request.extensions.insert(entrance);
         }
         let result = self
             .stack
@@ -334,18 +350,18 @@ impl<H: ServerHandler> ServerHandler for Guard<H> {
 
     // What the transport must know before there is a call: the same for every caller.
     fn get_info(&self) -> ServerConfig {
-        self.handler.get_info()
+        self.core.handler.get_info()
     }
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        self.handler.supported_protocol_versions()
+        self.core.handler.supported_protocol_versions()
     }
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.handler.get_tool(name)
+        self.core.handler.get_tool(name)
     }
     fn accepted_subscription_filter(
         &self,
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        self.handler.accepted_subscription_filter(requested)
+        self.core.handler.accepted_subscription_filter(requested)
     }
 }

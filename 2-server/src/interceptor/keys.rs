@@ -30,9 +30,9 @@ use super::{
 /// The SHA-256 of a key.
 pub type Digest = [u8; 32];
 
-/// How often a running server looks at its keys file. Half of the second within which a
-/// revocation must bite.
-const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// How often a running server looks at its keys file. An edit counts at the second look, and a
+/// revocation must bite within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// One key, as the running server knows it.
 #[derive(PartialEq)]
@@ -497,15 +497,22 @@ impl KeyStore {
 
     /// Follows the file until the future is dropped. A broken edit keeps the last good keys and
     /// says so loudly, once for each edit.
+    ///
+    /// An edit counts once the file has looked the same twice: half a file can read well and say
+    /// more than the whole, with a key whose `expires` or `allow` isn't written yet.
     pub async fn follow(&self) {
         let Some(path) = &self.file else {
             return std::future::pending().await;
         };
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut last = None;
         loop {
             ticks.tick().await;
-            if stamp(path) == *self.seen() {
+            let now = Some(stamp(path));
+            let settled = last == now;
+            last = now;
+            if !settled || now == Some(*self.seen()) {
                 continue;
             }
             match self.reload() {
@@ -673,6 +680,36 @@ mod tests {
         let followed = tokio::time::timeout(LOOK_EVERY * 3, store.follow());
         assert!(followed.await.is_err(), "it follows for ever");
         assert!(store.find("one").is_none() && store.find("two2").is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_still_being_written_doesnt_count() {
+        let (folder, store) = store(&entry("ada", "one")).unwrap();
+        let path = folder.path().join("keys.toml");
+        let whole = entry("bob", "two") + "allow = [\"10.0.0.0/8\"]\n";
+        let write = async {
+            // The half that reads well, and more of it before the next look.
+            std::fs::write(&path, entry("bob", "two")).unwrap();
+            tokio::time::sleep(LOOK_EVERY / 2).await;
+            assert!(store.find("two").is_none());
+            std::fs::write(&path, &whole).unwrap();
+            tokio::time::sleep(LOOK_EVERY).await;
+            assert!(
+                store.find("two").is_none(),
+                "it has changed since the last look"
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        tokio::select! {
+            () = write => {}
+            () = store.follow() => {}
+        }
+        let bob = store.find("two").unwrap();
+        assert!(
+            !bob.key()
+                .unwrap()
+                .allows(Peer::Address([127, 0, 0, 1].into()))
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! bound, and a full table refuses the newcomer.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
@@ -15,7 +15,7 @@ use std::{
 
 use governor::{
     Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
+    clock::{Clock, DefaultClock, Reference as _},
     middleware::{NoOpMiddleware, StateInformationMiddleware},
 };
 use rmcp::model::JsonObject;
@@ -27,6 +27,9 @@ use super::{
 
 /// What a newcomer is told to wait when a table is full.
 const FULL_WAIT: Duration = Duration::from_secs(30);
+
+/// How often a full table is looked through for places that are free again.
+const CLEAN_EVERY: Duration = Duration::from_secs(1);
 
 /// A full table gives a wait of centuries; no rate gives one of a year.
 const NO_REAL_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -77,9 +80,24 @@ impl Rate {
 struct Buckets<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     limiter: RateLimiter<K, BoundedStore<K>, C, StateInformationMiddleware>,
     clock: C,
+    // When a full table was last cleaned.
+    cleaned: Mutex<Option<C::Instant>>,
 }
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
+    /// Whether it is time to look through the whole table again. Without a pause, each of a crowd
+    /// of newcomers would have it done for itself.
+    fn may_clean(&self) -> bool {
+        let now = self.clock.now();
+        let mut cleaned = self.cleaned.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due =
+            cleaned.is_none_or(|then| Duration::from(now.duration_since(then)) >= CLEAN_EVERY);
+        if is_due {
+            *cleaned = Some(now);
+        }
+        is_due
+    }
+
     fn new(rate: Rate, capacity: usize, clock: C) -> Self {
         Self {
             limiter: RateLimiter::<K, _, C, NoOpMiddleware<C::Instant>>::new(
@@ -90,6 +108,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
             // Says after each call how many more are left.
             .with_middleware(),
             clock,
+            cleaned: Mutex::default(),
         }
     }
 
@@ -116,6 +135,9 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
     /// Drops the buckets that are as good as new (they hold back no budget) and tries once more.
     #[cold]
     fn take_after_cleaning(&self, key: &K) -> Result<u32, Duration> {
+        if !self.may_clean() {
+            return Err(FULL_WAIT);
+        }
         self.limiter.retain_recent();
         self.limiter
             .check_key(key)
@@ -278,13 +300,12 @@ struct InFlight {
 impl InFlight {
     fn enter(self: &Arc<Self>, label: &Arc<str>) -> Option<InFlightPermit> {
         let mut calls = self.lock();
-        match calls.get_mut(label) {
-            Some(running) if *running >= self.most => return None,
-            Some(running) => *running += 1,
-            None => {
-                calls.insert(Arc::clone(label), 1);
-            }
+        let running = calls.entry(Arc::clone(label)).or_default();
+        // Whoever has as many as it may has an entry already, so a refusal leaves none behind.
+        if *running >= self.most {
+            return None;
         }
+        *running += 1;
         Some(InFlightPermit {
             table: Arc::clone(self),
             label: Arc::clone(label),
@@ -306,10 +327,11 @@ pub struct InFlightPermit {
 impl Drop for InFlightPermit {
     fn drop(&mut self) {
         let mut calls = self.table.lock();
-        match calls.get_mut(&self.label) {
-            Some(running) if *running > 1 => *running -= 1,
-            _ => {
-                calls.remove(&self.label);
+        if let Entry::Occupied(mut running) = calls.entry(Arc::clone(&self.label)) {
+            if *running.get() > 1 {
+                *running.get_mut() -= 1;
+            } else {
+                running.remove();
             }
         }
     }
@@ -448,6 +470,18 @@ mod tests {
         // Once the old buckets are as good as new, there is room again.
         clock.advance(Duration::from_secs(120));
         assert_eq!(buckets.take(&77_777), Ok(0), "a burst of one leaves none");
+    }
+
+    #[test]
+    fn a_crowd_of_newcomers_has_a_full_table_cleaned_once() {
+        let clock = FakeRelativeClock::default();
+        let buckets = Buckets::new(rate(60, 1), 16, clock.clone());
+        for id in 0..1_000_u32 {
+            let _ = buckets.take(&id);
+        }
+        assert!(!buckets.may_clean(), "it was, by the first of them");
+        clock.advance(CLEAN_EVERY);
+        assert!(buckets.may_clean() && !buckets.may_clean());
     }
 
     #[test]

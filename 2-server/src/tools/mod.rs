@@ -85,10 +85,15 @@ pub trait Tool: Send + Sync + 'static {
 pub struct ToolContext {
     /// Who calls, for queues that are fair between callers: an identity's label.
     pub caller: Arc<str>,
-    /// The way to other tools, as the same caller; none for a call that came that way.
-    pub funnel: Option<Funnel>,
     /// What rmcp knows of the request: its progress token, and the way back to the client.
     pub request: RequestContext<RoleServer>,
+}
+
+impl ToolContext {
+    /// The way to other tools, as the same caller; none for a call that came that way.
+    pub fn funnel(&self) -> Option<Funnel> {
+        Funnel::of(&self.request)
+    }
 }
 
 /// A tool's answer: text for people and models, and the same as data.

@@ -42,6 +42,14 @@ pub(super) fn key<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a st
     Ok(found)
 }
 
+/// Takes the credentials out.
+pub(super) fn forget(headers: &mut HeaderMap) {
+    headers.remove(header::AUTHORIZATION);
+    for name in KEY_HEADERS {
+        headers.remove(name);
+    }
+}
+
 /// Whether a query string has a parameter that is named like a credential.
 fn holds_key(query: &str) -> bool {
     url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| {

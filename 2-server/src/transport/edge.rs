@@ -15,9 +15,9 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use ipnet::IpNet;
-use rmcp::ErrorData;
+use rmcp::{ErrorData, model::ErrorCode};
 use serde_json::{Value, json};
 
 use super::{
@@ -101,6 +101,21 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
         }
     };
 
+    if let Some(name) = named_twice(&parts.headers) {
+        let known = Known {
+            parts: &parts,
+            address,
+            principal: Some(&principal),
+            ticket: None,
+            body: &body,
+            since,
+        };
+        return match edge.limits.charge(&principal) {
+            Ok(()) => edge.ambiguous(name, &known),
+            Err(denial) => edge.refuse(&denial, &known),
+        };
+    }
+
     let slot = DenialSlot::default();
     let mut arrival = Arrival::new(transport(&parts), Some(principal.clone()));
     arrival.address = address;
@@ -114,6 +129,8 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     if let Some(session) = parts.headers.get("mcp-session-id") {
         claimed.headers.insert("mcp-session-id", session.clone());
     }
+    // It has done its work: what a handler never sees, it can't log or pass on.
+    credentials::forget(&mut parts.headers);
     parts.extensions.insert(arrival);
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
@@ -175,16 +192,15 @@ impl Edge {
         if !trusted(&address) {
             return Some(address);
         }
-        let forwarded: Vec<&str> = parts
-            .headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .collect();
-        for hop in forwarded.iter().rev() {
+        let forwarded = parts.headers.get_all("x-forwarded-for");
+        let hops = forwarded.iter().rev().flat_map(|value| {
+            // By bytes: a proxy adds its word to a line that its client began, with any byte.
+            value.as_bytes().rsplit(|byte| *byte == b',')
+        });
+        for hop in hops {
             // What a proxy says and nobody can read must not become the proxy's own address, which
             // may be allowed more than the caller.
+            let hop = std::str::from_utf8(hop).ok()?;
             address = hop.trim().parse::<IpAddr>().ok()?.to_canonical();
             if !trusted(&address) {
                 break;
@@ -233,8 +249,9 @@ impl Edge {
         principal: &Principal,
         body: &Bytes,
     ) -> Ticket {
-        let (asked, body) = (asked(parts), body.clone());
-        let method = move || method_of(&body).unwrap_or_else(|| asked.clone());
+        // Nothing is worded here: nearly every ticket is taken, and then nobody asks.
+        let (verb, uri, body) = (parts.method.clone(), parts.uri.clone(), body.clone());
+        let method = move || method_of(&body).unwrap_or_else(|| asked(&verb, &uri));
         Ticket::new(
             Arc::clone(&self.journal),
             Some(principal),
@@ -249,6 +266,14 @@ impl Edge {
         let mut response = answer(denial.status(), None, &denial.to_error());
         denial.add_headers(response.headers_mut());
         response
+    }
+
+    /// Two headers of a name that may be there once: a proxy could read the one, and we the other.
+    fn ambiguous(&self, name: &str, known: &Known<'_>) -> Response {
+        let said = format!("duplicate {name} header: send one");
+        self.record(known, Outcome::Rejected, &said);
+        let error = ErrorData::new(ErrorCode::HEADER_MISMATCH, said, None);
+        answer(StatusCode::BAD_REQUEST, None, &error)
     }
 
     /// Gives a refusal of rmcp's own the shape of every other: a JSON-RPC error and a record.
@@ -341,7 +366,8 @@ impl Edge {
                 &*peer
             }
         };
-        let method = method_of(known.body).unwrap_or_else(|| asked(known.parts));
+        let method =
+            method_of(known.body).unwrap_or_else(|| asked(&known.parts.method, &known.parts.uri));
         let reason: String = reason.chars().take(256).collect();
         self.journal.refused_at_the_edge(&EdgeRefusal {
             identity,
@@ -354,11 +380,18 @@ impl Edge {
     }
 }
 
+/// A header that there are two of and that rmcp reads the first of; it looks after the others.
+fn named_twice(headers: &HeaderMap) -> Option<&'static str> {
+    ["mcp-protocol-version", "mcp-session-id"]
+        .into_iter()
+        .find(|name| headers.get_all(*name).iter().nth(1).is_some())
+}
+
 /// What is asked, where no message says it. The path alone: a query may hold what must not be
 /// written.
-fn asked(parts: &Parts) -> String {
-    let path: String = parts.uri.path().chars().take(64).collect();
-    format!("{} {path}", parts.method)
+fn asked(verb: &Method, uri: &Uri) -> String {
+    let path: String = uri.path().chars().take(64).collect();
+    format!("{verb} {path}")
 }
 
 /// The method that a message names, however broken the rest of it is.

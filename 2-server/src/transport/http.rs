@@ -23,7 +23,7 @@ use super::{
     cors,
     edge::{self, Edge, Remote},
     operations::Sessions,
-    site::Site,
+    site::{self, Site},
     sse, streamable,
     tls::Tls,
 };
@@ -82,15 +82,19 @@ pub fn router_and_sessions<H: ServerHandler>(
         streams = Some(table);
     }
     let mut paths = paths.layer(middleware::from_fn_with_state(edge, edge::pass));
+    let site = Arc::new(site);
     if !settings.allowed_origins.is_empty() {
-        paths = paths.layer(middleware::from_fn_with_state(Arc::new(site), cors::pass));
+        let site = Arc::clone(&site);
+        paths = paths.layer(middleware::from_fn_with_state(site, cors::pass));
     }
-    let router = paths
-        // Behind no key: it tells nothing but that the server is there.
+    // Behind no key: it tells nothing but that the server is there.
+    let health = Router::new()
         .route(
             "/healthz",
             get(|| async { Json(json!({ "status": "ok" })) }),
-        );
+        )
+        .layer(middleware::from_fn_with_state(site, site::no_pages));
+    let router = paths.merge(health);
     let count = move || sessions.count() + streams.as_ref().map_or(0, |table| table.count());
     (router, Arc::new(count))
 }
@@ -125,10 +129,7 @@ pub async fn serve_over(
 ) -> std::io::Result<()> {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(max_connections));
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(SILENCE)
-        .max_buf_size(MAX_HEADERS);
+    let http = bounded();
     loop {
         // Waiting for a place leaves newcomers in the kernel's queue, where they cost nothing.
         let place = tokio::select! {
@@ -183,6 +184,15 @@ pub async fn serve_over(
     Ok(())
 }
 
+/// HTTP/1 with its bounds.
+fn bounded() -> hyper::server::conn::http1::Builder {
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(SILENCE)
+        .max_buf_size(MAX_HEADERS);
+    http
+}
+
 /// Answers one connection until it ends.
 async fn converse(
     http: hyper::server::conn::http1::Builder,
@@ -225,18 +235,96 @@ mod tests {
     ) {
         let (mut client, server) = duplex(1024);
         let router = Router::new().route("/", get(|| async { "x".repeat(1 << 20) }));
-        let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new());
-        let remote = SocketAddr::from(([127, 0, 0, 1], 9));
         client
             .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             .await
             .unwrap();
-        let conversation = async move {
-            let graceful = GracefulShutdown::new();
-            converse(http, server, router, remote, graceful.watcher()).await
+        (client, conversation(server, router))
+    }
+
+    async fn conversation(server: tokio::io::DuplexStream, router: Router) -> hyper::Result<()> {
+        let remote = SocketAddr::from(([127, 0, 0, 1], 9));
+        let graceful = GracefulShutdown::new();
+        converse(bounded(), server, router, remote, graceful.watcher()).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_or_half_a_header_or_falls_silent_is_let_go() {
+        for said in [
+            "",
+            "POST /mcp HTTP/1.1\r\nhost: x\r\nx-slow: ",
+            "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+        ] {
+            let (mut client, server) = duplex(1024);
+            client.write_all(said.as_bytes()).await.unwrap();
+            let since = Instant::now();
+            let ended = conversation(server, Router::new());
+            let ended = tokio::time::timeout(SILENCE * 4, ended).await;
+            assert!(ended.is_ok(), "{said:?}: it is held for ever");
+            assert!(since.elapsed() <= SILENCE * 2, "{said:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn headers_without_end_are_refused() {
+        let (mut client, server) = duplex(1 << 20);
+        let long = "y".repeat(2 * MAX_HEADERS);
+        let request = format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {long}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let (mut answer, ended) = (Vec::new(), conversation(server, Router::new()));
+        let (_, ended) = tokio::join!(client.read_to_end(&mut answer), ended);
+        assert!(
+            answer.starts_with(b"HTTP/1.1 431"),
+            "{}",
+            answer.escape_ascii()
+        );
+        assert!(ended.is_err());
+    }
+
+    /// Serves a call that takes this long, tells the server to stop while it runs, and gives its
+    /// answer, and how long the server took to end.
+    async fn stopped_during(call: Duration, grace: Duration) -> (String, Duration) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let told = shutdown.clone();
+        let router = Router::new().route(
+            "/",
+            get(move || async move {
+                told.cancel();
+                tokio::time::sleep(call).await;
+                "done"
+            }),
+        );
+        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let since = std::time::Instant::now();
+        let served = async {
+            serve(listener, router, 8, shutdown, grace).await.unwrap();
+            since.elapsed()
         };
-        (client, conversation)
+        let mut answer = String::new();
+        let heard = async {
+            // What is left of a call dies with the process, and not here.
+            let read = client.read_to_string(&mut answer);
+            let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
+        };
+        let (took, ()) = tokio::join!(served, heard);
+        (answer, took)
+    }
+
+    #[tokio::test]
+    async fn who_is_told_to_stop_ends_the_calls_that_run_but_waits_only_so_long() {
+        let (short, long) = (Duration::from_millis(100), Duration::from_secs(30));
+        let (answer, took) = stopped_during(short, long).await;
+        assert!(answer.ends_with("done"), "{answer}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
+        let (answer, took) = stopped_during(long, short).await;
+        assert!(answer.is_empty(), "{answer}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,17 +4,12 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::Request,
-    middleware::{self, Next},
-    response::{IntoResponse as _, Response},
-    routing::get,
-};
-use http::{StatusCode, header, uri::Authority};
+use axum::{Json, Router, middleware, response::IntoResponse as _, routing::get};
+use http::{StatusCode, header};
 use serde_json::json;
 
-use crate::{interceptor::Journal, metrics::Metrics, readiness::Readiness};
+use super::site::{self, Site};
+use crate::{config, interceptor::Journal, metrics::Metrics, readiness::Readiness};
 
 /// How many sessions are open.
 pub type Sessions = Arc<dyn Fn() -> usize + Send + Sync>;
@@ -22,7 +17,8 @@ pub type Sessions = Arc<dyn Fn() -> usize + Send + Sync>;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether the server can do its work: 200 or 503, and what doesn't hold.
-pub fn readiness(ready: Arc<Readiness>) -> Router {
+pub fn readiness(ready: Arc<Readiness>, settings: &config::Server) -> Router {
+    let site = Arc::new(Site::new(&settings.allowed_hosts, &[]));
     let look = move || {
         let ready = Arc::clone(&ready);
         async move {
@@ -35,7 +31,9 @@ pub fn readiness(ready: Arc<Readiness>) -> Router {
             (status, Json(json!({ "status": word, "checks": report })))
         }
     };
-    Router::new().route("/readyz", get(look))
+    Router::new()
+        .route("/readyz", get(look))
+        .layer(middleware::from_fn_with_state(site, site::no_pages))
 }
 
 /// The listener for numbers.
@@ -52,23 +50,8 @@ pub fn metrics(metrics: Arc<Metrics>, journal: Arc<Journal>, sessions: Sessions)
             }
         }
     };
+    let nobody = Arc::new(Site::default());
     Router::new()
         .route("/metrics", get(scrape))
-        .layer(middleware::from_fn(no_rebinding))
-}
-
-/// A web page that rebinds its own name to this machine sends that name as `Host`. An address, or
-/// `localhost`, can't be rebound.
-async fn no_rebinding(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let good = host.is_some_and(|host| {
-        let name = host.host().trim_matches(['[', ']']);
-        name == "localhost" || name.parse::<std::net::IpAddr>().is_ok()
-    });
-    if good {
-        next.run(request).await
-    } else {
-        (StatusCode::FORBIDDEN, "ask by address, not by name\n").into_response()
-    }
+        .layer(middleware::from_fn_with_state(nobody, site::no_pages))
 }

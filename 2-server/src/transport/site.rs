@@ -3,7 +3,14 @@
 //! rebinding (a foreign `Host`) nor directly (a foreign `Origin`).
 //! Specification 2026-07-28, transports, "Security Warning".
 
-use http::{HeaderMap, Uri, header, uri::Authority};
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, StatusCode, Uri, header, uri::Authority};
 
 use crate::interceptor::{Denial, DenialKind};
 
@@ -60,7 +67,10 @@ impl Site {
             Some(value) => value.to_str().ok().and_then(|text| text.parse().ok()),
             None => uri.authority().cloned(),
         };
-        if !host.is_some_and(|host: Authority| self.is_good_host(&host)) {
+        // A request line that names a host (`GET http://host/path`) counts for more than the header
+        // (RFC 9112 §3.2.2), so both must be good.
+        let named = uri.authority().is_none_or(|it| self.is_good_host(it));
+        if !named || !host.is_some_and(|host: Authority| self.is_good_host(&host)) {
             return forbidden(
                 "this Host isn't served here: use http://127.0.0.1, or name it in server.allowed_hosts",
             );
@@ -80,20 +90,50 @@ impl Site {
         }
     }
 
+    /// Whether no web page can have sent this, for what tells little and needs no key: a page that
+    /// rebinds its own name to this machine sends that name. An address can't be rebound, and
+    /// whoever sends no `Host` is no browser.
+    pub(super) fn is_no_page(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let hosts = headers.get_all(header::HOST).iter();
+        let hosts = hosts.map(|host| host.to_str().ok()?.parse().ok());
+        hosts
+            .chain(uri.authority().cloned().map(Some))
+            .all(|host: Option<Authority>| {
+                host.is_some_and(|host| self.is_good_host(&host) || is_address(&host))
+            })
+    }
+
     fn is_good_host(&self, authority: &Authority) -> bool {
         // `user@host` in a Host header is a trick, not a host.
         if authority.as_str().contains('@') {
             return false;
         }
-        let (host, whole) = (
-            authority.host().to_ascii_lowercase(),
-            authority.as_str().to_ascii_lowercase(),
-        );
-        matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]")
+        let (host, whole) = (authority.host(), authority.as_str());
+        let is_host = |good: &str| good.eq_ignore_ascii_case(host);
+        ["localhost", "127.0.0.1", "[::1]"].into_iter().any(is_host)
             || self
                 .hosts
                 .iter()
-                .any(|good| *good == host || *good == whole)
+                .any(|good| is_host(good) || good.eq_ignore_ascii_case(whole))
+    }
+}
+
+fn is_address(authority: &Authority) -> bool {
+    let host = authority.host().trim_matches(['[', ']']);
+    !authority.as_str().contains('@') && host.parse::<IpAddr>().is_ok()
+}
+
+/// The middleware for what needs no key: see [`Site::is_no_page`].
+pub(super) async fn no_pages(
+    State(site): State<Arc<Site>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if site.is_no_page(request.uri(), request.headers()) {
+        next.run(request).await
+    } else {
+        let said = "ask by address, or by a name in server.allowed_hosts\n";
+        (StatusCode::FORBIDDEN, said).into_response()
     }
 }
 
@@ -135,6 +175,46 @@ mod tests {
         ] {
             assert!(!check(&site, &[("host", bad)]), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_host_in_the_request_line_counts_too() {
+        let headers: HeaderMap = [(header::HOST, "localhost".parse().unwrap())]
+            .into_iter()
+            .collect();
+        let check = |uri| {
+            Site::default()
+                .check(&Uri::from_static(uri), &headers)
+                .is_ok()
+        };
+        assert!(check("http://127.0.0.1:8080/mcp"));
+        assert!(!check("http://evil.example/mcp"));
+        assert!(!check("http://user@127.0.0.1/mcp"));
+    }
+
+    #[test]
+    fn what_needs_no_key_is_asked_by_address_or_a_listed_name() {
+        let site = Site::new(&["mcp.example.com".to_owned()], &[]);
+        let asked = |uri, hosts: &[&str]| {
+            let hosts = hosts
+                .iter()
+                .map(|host| (header::HOST, host.parse().unwrap()));
+            site.is_no_page(&Uri::from_static(uri), &hosts.collect())
+        };
+        for good in ["localhost", "10.0.0.7:8080", "[fd00::7]", "mcp.example.com"] {
+            assert!(asked("/healthz", &[good]), "{good}");
+        }
+        assert!(asked("/healthz", &[]), "no browser");
+        for bad in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "evil@127.0.0.1",
+            "",
+        ] {
+            assert!(!asked("/healthz", &[bad]), "{bad}");
+        }
+        assert!(!asked("/healthz", &["127.0.0.1", "evil.example"]));
+        assert!(!asked("http://evil.example/healthz", &["127.0.0.1"]));
     }
 
     #[test]

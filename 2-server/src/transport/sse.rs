@@ -150,7 +150,15 @@ async fn converse<H: ServerHandler>(
     tokio::select! {
         () = &mut conversation => return,
         () = until_idle(stream.traffic.subscribe(), served.idle, &served.shutdown) => {}
-        () = principal.over() => {}
+        () = principal.over() => {
+            // Nothing more comes in. The edge keeps the stream open for a moment, and its last words
+            // are the refusals of what ran.
+            stream.closing.cancel();
+            tokio::select! {
+                () = &mut conversation => return,
+                () = principal.over_and_told() => {}
+            }
+        }
     }
     stream.ended.cancel();
     conversation.await;

@@ -60,7 +60,8 @@ pub(super) fn service<H: ServerHandler>(
     let service = Arc::new(service);
     let answer = tower::service_fn(move |request| {
         let service = Arc::clone(&service);
-        async move { Ok(service.handle(request).await) }
+        // Boxed here: the future is large, and everything around it moves it.
+        Box::pin(async move { Ok(service.handle(request).await) })
     });
     (answer, sessions)
 }

@@ -1,6 +1,6 @@
-//! What a chat is answered with: first what is said, then how it travels.
+//! The routes that answer: what is refused, and who says the rest.
 
-use std::{io, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     body::{Body, Bytes},
@@ -8,32 +8,17 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::stream;
 use serde_json::{Map, Value, json};
 
-use super::{Shared, body_json, catalogue::known, full_name, go_json, json_of, mode::Mode, refuse};
-
-/// One step of an answer on its way.
-enum Step {
-    Send(Bytes),
-    Wait(Duration),
-    /// So many times the same.
-    Repeat(usize, Bytes),
-    /// Nothing more, and the connection stays open.
-    Hang,
-    /// A single space again and again.
-    Drip,
-    /// The connection breaks.
-    Break,
-}
-
-/// What the model says.
-#[derive(Default)]
-struct Said {
-    thinking: String,
-    content: String,
-    tool_calls: Vec<Value>,
-}
+use super::{
+    Shared, body_json,
+    catalogue::known,
+    full_name, json_of,
+    mode::Mode,
+    refuse,
+    said::{Said, say, tokens},
+    steps::{Running, Step, line, play, steps},
+};
 
 pub(super) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     let body = match body_json(&body) {
@@ -149,7 +134,7 @@ pub(super) async fn generate(State(shared): State<Arc<Shared>>, body: Bytes) -> 
         .into_response()
 }
 
-const CREATED: &str = "2026-08-21T08:52:19.385406455Z";
+pub(super) const CREATED: &str = "2026-08-21T08:52:19.385406455Z";
 
 /// Modes that are refusals from the start.
 fn refused(shared: &Shared, mode: Mode) -> Option<Response> {
@@ -186,278 +171,6 @@ fn refused(shared: &Shared, mode: Mode) -> Option<Response> {
     })
 }
 
-/// What the model says to this conversation.
-fn say(shared: &Shared, mode: Mode, body: &Value, messages: &[Value]) -> Said {
-    let last = messages.last().cloned().unwrap_or_default();
-    let text = last["content"].as_str().unwrap_or_default();
-    let mut said = Said::default();
-    if mode == Mode::Thinking && body.get("think") != Some(&Value::Bool(false)) {
-        said.thinking = "Okay, let me think about <that> & answer.".to_owned();
-    }
-    if last["role"] == "tool" {
-        let tool = last["tool_name"].as_str().unwrap_or("the tool");
-        said.content = format!("{tool} says: {text}");
-        return said;
-    }
-    let tools = body
-        .get("tools")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let always = matches!(mode, Mode::Tools | Mode::ToolsInDone);
-    let lower = text.to_lowercase();
-    if let Some(tool) = tools.iter().find(|tool| always || is_about(&lower, tool)) {
-        said.tool_calls.push(call(shared, tool, text));
-        return said;
-    }
-    said.content = match body.get("format") {
-        Some(Value::String(json)) if json == "json" => json!({"answer": text}).to_string(),
-        Some(schema @ Value::Object(_)) => instance_of(schema).to_string(),
-        _ => format!("Hej på dig! You said “{text}” — that is <fine> & good 🦙."),
-    };
-    said
-}
-
-/// A question is about a tool when it has one of the longer words of its name.
-fn is_about(lower: &str, tool: &Value) -> bool {
-    let name = tool["function"]["name"].as_str().unwrap_or_default();
-    name.split(['-', '_'])
-        .filter(|word| word.len() > 3 && *word != "ollama" && *word != "list")
-        .any(|word| lower.contains(word))
-}
-
-/// A call with the argument that the tool's schema asks for.
-fn call(shared: &Shared, tool: &Value, text: &str) -> Value {
-    let function = &tool["function"];
-    let mut arguments = Map::new();
-    let required = function["parameters"]["required"][0].as_str();
-    let first = function["parameters"]["properties"]
-        .as_object()
-        .and_then(|all| all.keys().next());
-    if let Some(argument) = required.or(first.map(String::as_str)) {
-        let text = text.trim_end_matches(['?', '.', '!']);
-        let value = match text.rsplit_once(" in ") {
-            Some((_, place)) => place,
-            None => text.split_once(' ').map_or(text, |(_, rest)| rest),
-        };
-        arguments.insert(argument.to_owned(), value.into());
-    }
-    let mut now = shared.now();
-    let index = now.calls_made;
-    now.calls_made += 1;
-    json!({"id": format!("call_{index:08x}"),
-        "function": {"index": 0, "name": function["name"], "arguments": arguments}})
-}
-
-/// The plainest value that a schema allows.
-fn instance_of(schema: &Value) -> Value {
-    match schema["type"].as_str() {
-        Some("object") | None => {
-            let properties = schema["properties"]
-                .as_object()
-                .cloned()
-                .unwrap_or_default();
-            properties
-                .iter()
-                .map(|(name, inner)| (name.clone(), instance_of(inner)))
-                .collect::<Map<_, _>>()
-                .into()
-        }
-        Some("array") => json!([instance_of(&schema["items"])]),
-        Some("integer" | "number") => json!(7),
-        Some("boolean") => json!(true),
-        Some("null") => Value::Null,
-        Some(_) => schema["enum"]
-            .get(0)
-            .cloned()
-            .unwrap_or_else(|| json!("text")),
-    }
-}
-
-/// The answer, cut into what is sent and what is waited for.
-fn steps(shared: &Shared, model: &str, mode: Mode, said: &Said, prompt: u64) -> Vec<Step> {
-    let chunk = |message: Value| {
-        line(&json!({"model": model, "created_at": CREATED, "message": message, "done": false}))
-    };
-    let mut words: Vec<Step> = tokens(&said.thinking)
-        .map(|token| chunk(json!({"role": "assistant", "content": "", "thinking": token})))
-        .collect();
-    words.extend(
-        tokens(&said.content).map(|token| chunk(json!({"role": "assistant", "content": token}))),
-    );
-    let mut last = done_line(model, prompt, tokens(&said.content).count() as u64 + 1);
-    if !said.tool_calls.is_empty() {
-        let message = json!({"role": "assistant", "content": "", "tool_calls": said.tool_calls});
-        if mode == Mode::ToolsInDone {
-            last.insert("message".to_owned(), message);
-        } else {
-            words.push(chunk(message));
-        }
-    }
-    let done = line(&last.clone().into());
-    let some = |words: Vec<Step>, then: Vec<Step>| words.into_iter().take(3).chain(then).collect();
-    match mode {
-        Mode::ErrorMidStream => some(
-            words,
-            vec![line(
-                &json!({"error": "an error was encountered while running the model"}),
-            )],
-        ),
-        Mode::ErrorFirst => vec![line(
-            &json!({"error": "an error was encountered while running the model"}),
-        )],
-        Mode::Cut => some(words, vec![]),
-        Mode::Reset => some(
-            words,
-            vec![Step::Wait(Duration::from_millis(20)), Step::Break],
-        ),
-        Mode::Stall => some(words, vec![Step::Hang]),
-        Mode::Hang => vec![Step::Hang],
-        Mode::Drip => vec![Step::Drip],
-        Mode::Slow => [vec![Step::Wait(shared.options.delay)], words, vec![done]]
-            .into_iter()
-            .flatten()
-            .collect(),
-        Mode::LongLine => vec![
-            Step::Send("{\"message\":{\"content\":\"".into()),
-            Step::Repeat(1_600, vec![b'x'; 64 << 10].into()),
-        ],
-        Mode::Garbage => some(
-            words,
-            vec![Step::Send(b"this is \0 no \xff json\n".to_vec().into())],
-        ),
-        Mode::Strings => vec![Step::Send("{\"done\":true,\"eval_count\":\"15\"}\n".into())],
-        Mode::Sparse => vec![
-            Step::Send("{\"message\":{\"content\":\"Hej\"}}\n\n".into()),
-            Step::Send("{\"message\":{}}\r\n{\"message\":null,\"done\":true}".into()),
-        ],
-        Mode::ContentInDone => {
-            last.insert(
-                "message".to_owned(),
-                json!({"role": "assistant", "content": said.content}),
-            );
-            vec![line(&last.into())]
-        }
-        Mode::Split => split(words.into_iter().chain([done])),
-        Mode::Flood => {
-            let token = json!({"model": model, "created_at": CREATED,
-                "message": {"role": "assistant", "content": "tok "}, "done": false});
-            vec![
-                Step::Repeat(shared.options.tokens, format!("{token}\n").into()),
-                done,
-            ]
-        }
-        _ => words.into_iter().chain([done]).collect(),
-    }
-}
-
-/// The same bytes in pieces of changing sizes: inside characters, and across lines.
-fn split(steps: impl Iterator<Item = Step>) -> Vec<Step> {
-    let mut bytes = Vec::new();
-    for step in steps {
-        if let Step::Send(line) = step {
-            bytes.extend_from_slice(&line);
-        }
-    }
-    let mut sizes = [1, 3, 2, 170, 5, 400, 1, 1, 64].into_iter().cycle();
-    let mut rest = &bytes[..];
-    let mut out = Vec::new();
-    while !rest.is_empty() {
-        let size = sizes.next().unwrap_or(1).min(rest.len());
-        out.push(Step::Send(Bytes::copy_from_slice(&rest[..size])));
-        // So that the pieces leave one by one.
-        out.push(Step::Wait(Duration::from_micros(100)));
-        rest = &rest[size..];
-    }
-    out
-}
-
-/// The body, played step by step. It notices when the other side has gone.
-fn play(running: Running, steps: Vec<Step>) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
-    stream::unfold(
-        (steps.into_iter(), None, running),
-        |(mut steps, mut repeat, mut running)| async move {
-            if let Some((left, piece)) = repeat.take() {
-                if left > 1 {
-                    repeat = Some((left - 1, Bytes::clone(&piece)));
-                }
-                return Some((Ok(piece), (steps, repeat, running)));
-            }
-            loop {
-                match steps.next() {
-                    None => {
-                        running.finish();
-                        return None;
-                    }
-                    Some(Step::Send(piece)) => {
-                        let pace = running.shared.options.pace;
-                        if !pace.is_zero() {
-                            tokio::time::sleep(pace).await;
-                        }
-                        return Some((Ok(piece), (steps, None, running)));
-                    }
-                    Some(Step::Repeat(0, _)) => {}
-                    Some(Step::Repeat(times, piece)) => {
-                        let repeat = (times > 1).then(|| (times - 1, piece.clone()));
-                        return Some((Ok(piece), (steps, repeat, running)));
-                    }
-                    Some(Step::Wait(time)) => tokio::time::sleep(time).await,
-                    Some(Step::Hang) => std::future::pending().await,
-                    Some(Step::Drip) => {
-                        tokio::time::sleep(Duration::from_millis(10)).await;
-                        let again = vec![Step::Drip].into_iter();
-                        return Some((Ok(Bytes::from_static(b" ")), (again, None, running)));
-                    }
-                    Some(Step::Break) => {
-                        running.finish();
-                        return Some((
-                            Err(io::Error::other("broken on purpose")),
-                            (steps, None, running),
-                        ));
-                    }
-                }
-            }
-        },
-    )
-}
-
-/// An answer under way; dropped before its end, it was cancelled.
-struct Running {
-    shared: Arc<Shared>,
-    finished: bool,
-}
-
-impl Running {
-    fn new(shared: Arc<Shared>) -> Self {
-        {
-            let mut now = shared.now();
-            now.active += 1;
-            now.peak = now.peak.max(now.active);
-        }
-        Self {
-            shared,
-            finished: false,
-        }
-    }
-
-    fn finish(&mut self) {
-        self.finished = true;
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        {
-            let mut now = self.shared.now();
-            now.active -= 1;
-            if !self.finished {
-                now.cancelled += 1;
-            }
-        }
-        self.shared.changed.notify_waiters();
-    }
-}
-
 /// Not streamed: one object, with everything put together.
 fn whole(model: &str, mode: Mode, said: &Said, prompt: u64) -> Response {
     if matches!(
@@ -484,7 +197,7 @@ fn whole(model: &str, mode: Mode, said: &Said, prompt: u64) -> Response {
     json_of(&last.into())
 }
 
-fn done_line(model: &str, prompt: u64, answer: u64) -> Map<String, Value> {
+pub(super) fn done_line(model: &str, prompt: u64, answer: u64) -> Map<String, Value> {
     let Value::Object(line) = json!({"model": model, "created_at": CREATED,
         "message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "stop",
         "total_duration": 182_242_375, "load_duration": 41_295_167, "prompt_eval_count": prompt,
@@ -565,21 +278,4 @@ fn wrong_option(body: &Value) -> Option<String> {
 
 fn is_nothing(value: &Value) -> bool {
     matches!(value, Value::Null | Value::Bool(false)) || value.as_array().is_some_and(Vec::is_empty)
-}
-
-/// Word by word, each with the space before it, as models do.
-fn tokens(text: &str) -> impl Iterator<Item = String> {
-    let mut words: Vec<String> = Vec::new();
-    for (n, word) in text.split(' ').enumerate() {
-        words.push(if n == 0 {
-            word.to_owned()
-        } else {
-            format!(" {word}")
-        });
-    }
-    words.into_iter().filter(|word| !word.is_empty())
-}
-
-fn line(value: &Value) -> Step {
-    Step::Send(Bytes::from(go_json(value) + "\n"))
 }

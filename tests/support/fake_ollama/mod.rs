@@ -17,10 +17,14 @@
 
 // The models that are installed, and what the catalogue's routes say about them.
 mod catalogue;
-// What a chat is answered with, step by step.
+// What a chat is answered with: refused, or said and sent.
 mod chat;
 // The script of each mode.
 mod mode;
+// What the model says.
+mod said;
+// How that travels, step by step.
+mod steps;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -224,13 +228,19 @@ impl FakeOllama {
     }
 
     async fn until(&self, done: impl Fn(&Now) -> bool) {
-        loop {
-            let changed = self.shared.changed.notified();
-            if done(&self.shared.now()) {
-                return;
+        let happens = async {
+            loop {
+                let changed = self.shared.changed.notified();
+                if done(&self.shared.now()) {
+                    return;
+                }
+                changed.await;
             }
-            changed.await;
-        }
+        };
+        // A test that waits for what never comes fails, and doesn't hang.
+        tokio::time::timeout(Duration::from_secs(60), happens)
+            .await
+            .expect("it should have happened long ago");
     }
 
     /// Runs until the process ends.

@@ -50,6 +50,7 @@ impl AuditFile {
                 // files, and a new chain begins.
                 tracing::warn!(path = %settings.path.display(), "the audit file ends in a torn line: it was set aside");
                 opened.rotate().map_err(wrong)?;
+                opened.begin().map_err(wrong)?;
             }
         }
         Ok(opened)
@@ -59,6 +60,9 @@ impl AuditFile {
     pub(super) fn write(&mut self, records: &str) -> io::Result<()> {
         if self.size >= self.settings.max_bytes {
             self.rotate()?;
+        }
+        if self.size == 0 {
+            self.begin()?;
         }
         let mut link = self.link;
         let mut sealed = String::with_capacity(records.len() * 4 / 3);
@@ -82,26 +86,35 @@ impl AuditFile {
     fn begin(&mut self) -> io::Result<()> {
         let mut line = chain::header(&self.link);
         let link = chain::seal(&mut line, &self.link);
-        self.file.write_all(line.as_bytes())?;
+        if let Err(error) = self.file.write_all(line.as_bytes()) {
+            self.file.set_len(0)?;
+            return Err(error);
+        }
         self.size = line.len() as u64;
         self.link = link;
         Ok(())
     }
 
+    /// Sets the file aside and opens the next one, still empty. It can fail at each step (no
+    /// descriptor left, a full disk) and is tried again then: nothing that an earlier try has moved
+    /// is moved once more, or a few tries would push the older files off their end.
     fn rotate(&mut self) -> io::Result<()> {
         let older = |number: u32| {
             let mut name = self.settings.path.clone().into_os_string();
             name.push(format!(".{number}"));
             PathBuf::from(name)
         };
-        for number in (1..self.settings.keep).rev() {
-            if older(number).exists() {
+        if self.settings.path.try_exists()? {
+            // Only up to the first gap: what lies beyond it has no need to move.
+            let gap = (1..self.settings.keep).find(|number| !older(*number).exists());
+            for number in (1..gap.unwrap_or(self.settings.keep)).rev() {
                 fs::rename(older(number), older(number + 1))?;
             }
+            fs::rename(&self.settings.path, older(1))?;
         }
-        fs::rename(&self.settings.path, older(1))?;
         self.file = append_to(&self.settings.path).map_err(io::Error::from)?;
-        self.begin()
+        self.size = 0;
+        Ok(())
     }
 }
 
@@ -179,6 +192,53 @@ mod tests {
             .unwrap();
         assert_eq!(check(&settings.path, None).fault, None);
         assert_eq!(fs::read(folder.path().join("audit.jsonl.1")).unwrap(), torn);
+    }
+
+    /// A full file, the three before it, and a record that fills one.
+    fn full(folder: &Path) -> (AuditFile, String) {
+        let mut file = AuditFile::open(&settings(folder, 4_096)).unwrap();
+        let record = format!("{{\"a\":\"{}\"\n", "x".repeat(5_000));
+        for _ in 0..5 {
+            file.write(&record).unwrap();
+        }
+        (file, record)
+    }
+
+    fn older(folder: &Path) -> [Vec<u8>; 3] {
+        [1, 2, 3].map(|number| fs::read(folder.join(format!("audit.jsonl.{number}"))).unwrap())
+    }
+
+    #[test]
+    fn a_rotation_that_failed_half_way_moves_nothing_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut file, record) = full(folder.path());
+        let at = |end: &str| folder.path().join(format!("audit.jsonl{end}"));
+        // As a try leaves it that could move the files, and then had no descriptor for the next.
+        for (from, to) in [(".2", ".3"), (".1", ".2"), ("", ".1")] {
+            fs::rename(at(from), at(to)).unwrap();
+        }
+        let before = older(folder.path());
+        file.write(&record).unwrap();
+        assert!(older(folder.path()) == before);
+        let last = check(&at(".1"), None).last;
+        assert_eq!(check(&at(""), Some(&last)).fault, None);
+    }
+
+    #[test]
+    fn a_next_file_that_cant_be_begun_costs_none_of_the_older_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut file, record) = full(folder.path());
+        file.rotate().unwrap();
+        // Nothing can be written to it, as on a full disk.
+        let next = std::mem::replace(&mut file.file, File::open(&file.settings.path).unwrap());
+        let before = older(folder.path());
+        for _ in 0..8 {
+            assert!(file.write(&record).is_err());
+        }
+        assert!(older(folder.path()) == before);
+        file.file = next;
+        file.write(&record).unwrap();
+        assert_eq!(check(&file.settings.path, None).fault, None);
     }
 
     #[test]

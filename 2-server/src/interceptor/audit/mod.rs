@@ -23,8 +23,8 @@ use tower::{Layer, Service};
 
 pub use chain::{Fault, Verdict, verify};
 pub use journal::{FileSettings, Journal, JournalError, JournalSettings, Observer, Sink};
-pub(crate) use record::id_in_record;
 pub use record::{EdgeRefusal, Outcome};
+pub(crate) use record::{id_in_record, is_unsafe};
 
 use super::call::{Call, Facts, Failure, Operation};
 

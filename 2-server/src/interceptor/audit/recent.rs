@@ -111,7 +111,10 @@ impl Recent {
 
 impl Rings {
     fn push(&mut self, caller: &str, line: &str, news: bool) {
-        let line: Box<str> = format!("{line}}}").into();
+        let mut whole = String::with_capacity(line.len() + 1);
+        whole.push_str(line);
+        whole.push('}');
+        let line = whole.into_boxed_str();
         if !self.callers.contains_key(caller) {
             if self.callers.len() >= MOST_CALLERS {
                 self.forget_the_quietest();

@@ -221,7 +221,7 @@ impl Line {
 
     fn number_id(&mut self, name: &str, value: u64) {
         self.name(name);
-        let _ = write!(self.0, r#""{}""#, id_in_record(value));
+        let _ = write!(self.0, r#""{}-{value}""#, boot());
     }
 
     fn millis(&mut self, name: &str, value: Duration) {
@@ -291,7 +291,8 @@ fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
-fn is_unsafe(c: char) -> bool {
+/// What could break a line, move the cursor, or reorder or hide what a person reads.
+pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -30,6 +30,8 @@ pub(super) struct Stream {
     owner: Arc<str>,
     pub(super) inbox: mpsc::Sender<ClientJsonRpcMessage>,
     pub(super) traffic: watch::Sender<Traffic>,
+    /// Takes no more messages.
+    pub(super) closing: CancellationToken,
     pub(super) ended: CancellationToken,
 }
 
@@ -101,6 +103,7 @@ impl Table {
             owner: Arc::clone(owner),
             inbox,
             traffic: watch::Sender::default(),
+            closing: CancellationToken::new(),
             ended: CancellationToken::new(),
         });
         let mut streams = self.lock();
@@ -129,7 +132,8 @@ impl Table {
     pub(super) fn find(&self, id: &str, caller: &Arc<str>) -> Option<Arc<Stream>> {
         self.lock()
             .get(id)
-            .filter(|stream| stream.owner == *caller && !stream.ended.is_cancelled())
+            .filter(|stream| stream.owner == *caller)
+            .filter(|stream| !stream.closing.is_cancelled() && !stream.ended.is_cancelled())
             .cloned()
     }
 

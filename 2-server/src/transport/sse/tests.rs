@@ -509,13 +509,15 @@ async fn a_closed_stream_stops_its_calls_and_is_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn a_revoked_key_ends_the_stream_and_its_calls() {
     let server = server(|_| {});
-    let reader = server.begin("ada").await;
+    let mut reader = server.begin("ada").await;
     let other = server.begin("bob").await;
     server.call(&reader, "ada", 1, "slow").await;
     told(&server.tools.began).await;
     write_keys(&server.folder, &["bob"]);
     server.pipeline.authenticator.keys().reload().unwrap();
     told(&server.tools.stopped).await;
+    let last = reader.message().await;
+    assert_eq!(last["error"]["code"], 401, "its last words: {last}");
     reader.end().await;
     assert_eq!(
         server.call(&other, "bob", 1, "quick").await.status(),
