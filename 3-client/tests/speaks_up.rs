@@ -282,7 +282,7 @@ async fn call(url: &str, version: Option<&str>, answer: Answer) -> (Asked, ToolR
     let (asker, mut asked) = mpsc::channel(4);
     let session = session(url, version, Some(asker)).await;
     let cancel = CancellationToken::new();
-    let call = session.call("shirt", Map::new(), None, &cancel);
+    let call = Box::pin(session.call("shirt", Map::new(), None, &cancel));
     let reply = async {
         let mut question: Asked = asked.recv().await.unwrap();
         let (unused, _) = tokio::sync::oneshot::channel();
