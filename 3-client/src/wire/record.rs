@@ -4,7 +4,7 @@
 //! A line names the JSON-RPC id, the method and the target of its request. That isn't enough: ids begin
 //! anew with each connection, and another client with the same key may use the same ones. So the time
 //! decides as well: of the lines that fit, the nearest to the request's own time, and none that is
-//! further off than [`MOST_APART`]. Clocks that disagree by more leave messages without a line, which
+//! further off than `MOST_APART`. Clocks that disagree by more leave messages without a line, which
 //! is said, instead of pairing them with somebody else's.
 
 use std::time::Duration;
