@@ -78,3 +78,20 @@ async fn callers_who_come_at_once_share_the_same_places() {
     let of = |status| statuses.iter().filter(|it| **it == status).count();
     assert_eq!((of(200), of(429)), (3, 37), "{statuses:?}");
 }
+
+#[tokio::test]
+async fn who_has_no_place_left_is_told_the_same_of_a_strangers_session() {
+    let server = Server::prod_with(|config| config.server.max_sessions_per_identity = 1).await;
+    let (ada, bob) = (server.client("ada"), server.client("bob"));
+    ada.initialize("2025-06-18").await;
+    bob.initialize("2025-06-18").await;
+    let ended = bob
+        .http
+        .delete(server.url())
+        .bearer_auth("bob")
+        .header("mcp-session-id", ada.session().unwrap())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(ended.status(), 404);
+}

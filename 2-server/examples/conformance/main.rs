@@ -35,7 +35,8 @@ use mcp_server::{
     interceptor::{
         Authenticator, Catalogue, FailureLimit, Guard, Journal, JournalSettings, KeyStore,
         LimitSettings, OwnRules, Pipeline, Rate, RateLimit,
-        keys::{Roles, fingerprint, hex},
+        hex::hex,
+        keys::{Roles, fingerprint},
     },
     transport::http,
 };

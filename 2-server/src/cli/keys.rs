@@ -17,7 +17,8 @@ use crate::{
     config::Config,
     interceptor::{
         KeyStore,
-        keys::{KeysFile, fingerprint, hex},
+        hex::hex,
+        keys::{KeysFile, fingerprint},
     },
 };
 

@@ -69,6 +69,7 @@ mod bounded_store;
 mod builder;
 pub mod catalogue;
 pub mod denial;
+pub mod hex;
 pub mod keys;
 pub mod scope;
 pub mod ticket;

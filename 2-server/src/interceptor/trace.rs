@@ -7,7 +7,7 @@
 
 use rmcp::model::JsonObject;
 
-use super::keys::hex;
+use super::hex::{hex, unhex};
 
 /// How long a `tracestate` may be. The standard asks to carry at least 512 characters, and a longer
 /// one is the caller's way to swell our requests.
@@ -84,11 +84,14 @@ impl Trace {
 /// Reads a `traceparent`. One that is wrong counts as none, as the standard asks; a version to come
 /// may add fields at the end.
 fn parse(text: &str) -> Option<Trace> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return None;
+    }
     let mut fields = text.split('-');
-    let [version] = bytes(fields.next()?)?;
-    let trace_id = bytes(fields.next()?)?;
-    let span_id = bytes(fields.next()?)?;
-    let [flags] = bytes(fields.next()?)?;
+    let [version] = unhex(fields.next()?)?;
+    let trace_id = unhex(fields.next()?)?;
+    let span_id = unhex(fields.next()?)?;
+    let [flags] = unhex(fields.next()?)?;
     let is_valid = version != 0xff
         && (version != 0 || fields.next().is_none())
         && trace_id != [0; 16]
@@ -100,23 +103,6 @@ fn parse(text: &str) -> Option<Trace> {
         flags: flags & 1,
         state: None,
     })
-}
-
-/// Reads lower-case hexadecimal of exactly this many bytes.
-fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; N];
-    if text.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
 }
 
 fn random<const N: usize>() -> Option<[u8; N]> {

@@ -29,11 +29,15 @@ use crate::interceptor::{
     Arrival, Authenticator, Denial, DenialKind, DenialSlot, Journal, Peer, Principal, RateLimit,
     Ticket,
     audit::{EdgeRefusal, Outcome},
+    call::cut,
 };
 
 /// How rmcp begins its refusal of a body that is no message. `/messages` says the same, so that
 /// [`Edge::reshape`] words it alike for both.
 pub(super) const UNREADABLE: &str = "fail to deserialize";
+
+/// Of what rmcp says of a bad request, no more than this many characters are passed on.
+const MOST_SAID: usize = 512;
 
 /// The address of the other side of the connection. The listener attaches it.
 #[derive(Debug, Clone, Copy)]
@@ -292,7 +296,14 @@ impl Edge {
             .filter(|id| id.is_string() || id.is_i64());
         let label = known.principal.map(Principal::label);
 
-        let (status, error) = if label.is_some_and(|label| {
+        let (status, error) = if parts.status == StatusCode::INTERNAL_SERVER_ERROR
+            && self.names_no_session(&known.parts.headers, label)
+        {
+            // It belongs to someone else, or ended while the request was on its way. Asked first:
+            // whoever names a session isn't opening one, however many are open.
+            let error = ErrorData::invalid_request("Session not found", None);
+            (StatusCode::NOT_FOUND, error)
+        } else if label.is_some_and(|label| {
             parts.status == StatusCode::INTERNAL_SERVER_ERROR && !self.sessions.has_room_for(label)
         }) {
             let denial = Denial::throttled(
@@ -300,12 +311,6 @@ impl Edge {
                 Duration::from_secs(30),
             );
             return self.refuse(&denial, known);
-        } else if parts.status == StatusCode::INTERNAL_SERVER_ERROR
-            && self.names_no_session(&known.parts.headers, label)
-        {
-            // It belongs to someone else, or ended while the request was on its way.
-            let error = ErrorData::invalid_request("Session not found", None);
-            (StatusCode::NOT_FOUND, error)
         } else if is_json(&parts.headers) || known.parts.method != Method::POST {
             let error: Option<Value> = serde_json::from_slice(&text).ok();
             let reason = error
@@ -334,7 +339,8 @@ impl Edge {
         } else {
             (
                 parts.status,
-                ErrorData::invalid_request(said.clone().into_owned(), None),
+                // It can quote the request; an error mustn't give back all of it.
+                ErrorData::invalid_request(cut(&said, MOST_SAID).to_owned(), None),
             )
         };
         self.record(known, Outcome::Rejected, &error.message);

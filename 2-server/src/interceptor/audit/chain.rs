@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Read as _};
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::keys::hex;
+use super::super::hex::{hex, unhex};
 
 /// The SHA-256 of a line and of everything before it.
 pub(super) type Link = [u8; 32];
@@ -50,25 +50,14 @@ fn open(line: &[u8]) -> Option<(&[u8], Link)> {
     let (rest, hex) = rest.split_at_checked(rest.len().checked_sub(LINK_HEX)?)?;
     Some((
         rest.strip_suffix(FIELD.as_bytes())?,
-        parse(std::str::from_utf8(hex).ok()?)?,
+        unhex(std::str::from_utf8(hex).ok()?)?,
     ))
-}
-
-fn parse(hex: &str) -> Option<Link> {
-    let mut link = [0; 32];
-    if hex.len() != LINK_HEX || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (index, byte) in link.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&hex[index * 2..index * 2 + 2], 16).ok()?;
-    }
-    Some(link)
 }
 
 /// The link that a header names.
 fn named_by_header(body: &[u8]) -> Option<Link> {
     let body = std::str::from_utf8(body).ok()?;
-    parse(
+    unhex(
         body.strip_prefix(r#"{"audit":"begin","previous":""#)?
             .strip_suffix('"')?,
     )
@@ -111,7 +100,7 @@ pub struct Fault {
 /// # Errors
 /// When the file can't be read.
 pub fn verify(mut reader: impl BufRead, previous: Option<&str>) -> io::Result<Verdict> {
-    let mut expected = previous.and_then(parse);
+    let mut expected = previous.and_then(unhex);
     let mut verdict = Verdict {
         lines: 0,
         last: previous.unwrap_or_default().to_owned(),

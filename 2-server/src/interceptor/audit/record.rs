@@ -257,7 +257,7 @@ fn boot() -> &'static str {
         let mut bytes = [0; 4];
         // Without randomness the numbers are still in order, only no longer unique across starts.
         let _ = getrandom::fill(&mut bytes);
-        super::super::keys::hex(&bytes)
+        super::super::hex::hex(&bytes)
     })
 }
 

@@ -11,7 +11,7 @@ use rmcp::model::{ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, Requ
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::interceptor::{Denial, DenialKind, keys::hex};
+use crate::interceptor::{Denial, DenialKind, hex::hex};
 
 /// What a caller whom no place is left for is told to wait.
 const FULL_WAIT: Duration = Duration::from_secs(30);
