@@ -57,8 +57,9 @@ impl Drop for Server {
 /// How long the fake itself takes to its first word.
 async fn own(ollama: &str) -> Duration {
     let address = url::Url::parse(ollama).unwrap();
+    // A model that the fake has: a refusal is over at once, and never counts as dropped.
     let body =
-        r#"{"model": "qwen3:8b", "stream": true, "messages": [{"role": "user", "content": "hi"}]}"#;
+        r#"{"model": "llama3.2", "stream": true, "messages": [{"role": "user", "content": "hi"}]}"#;
     let began = Instant::now();
     let response = mcp_client::http::client_for(&address)
         .unwrap()
@@ -67,6 +68,7 @@ async fn own(ollama: &str) -> Duration {
         .send()
         .await
         .unwrap();
+    assert!(response.status().is_success(), "{}", response.status());
     response.bytes_stream().next().await.unwrap().unwrap();
     began.elapsed()
 }
