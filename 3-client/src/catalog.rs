@@ -71,15 +71,21 @@ impl Tool {
     }
 
     /// The text that is pinned, and shown as a diff when it changes.
+    ///
+    /// Each part can only be read in one way: the title is quoted and the hints are one line, so that
+    /// no text can move from one part to another without a difference.
     #[must_use]
     pub fn definition(&self) -> String {
         let schema = serde_json::to_string_pretty(&self.schema).unwrap_or_default();
+        let title = self.title.as_ref().map_or_else(
+            || "no title".to_owned(),
+            |title| format!("title: {}", Value::String(title.clone())),
+        );
+        let hints = self.hints.words();
+        let hints = if hints.is_empty() { "no hints" } else { &hints };
         format!(
-            "{}\n{}\n{}\n{}",
-            self.name,
-            self.description,
-            self.hints.words(),
-            schema
+            "{}\n{title}\n{}\n{hints}\n{schema}",
+            self.name, self.description
         )
     }
 }
@@ -188,36 +194,70 @@ impl Catalog {
 mod tests {
     use super::*;
 
-    #[test]
-    fn any_change_that_a_model_or_person_would_see_changes_the_fingerprint() {
-        let tool = Tool {
+    fn tool() -> Tool {
+        Tool {
             name: "echo".into(),
-            title: None,
+            title: Some("Echo".into()),
             description: "Says it back".into(),
             schema: Map::new(),
-            hints: Hints::default(),
+            hints: Hints {
+                read_only: Some(true),
+                ..Hints::default()
+            },
             scope: None,
+        }
+    }
+
+    #[test]
+    fn any_change_that_a_model_or_person_would_see_changes_the_fingerprint() {
+        assert_eq!(tool().fingerprint(), tool().fingerprint());
+        let mut schema = Map::new();
+        schema.insert("type".into(), "object".into());
+        let hints = |change: fn(&mut Hints)| {
+            let mut hints = tool().hints;
+            change(&mut hints);
+            Tool { hints, ..tool() }
         };
-        let same = tool.fingerprint();
-        assert_eq!(tool.fingerprint(), same);
-        assert_ne!(
+        let changed = [
+            Tool {
+                title: None,
+                ..tool()
+            },
+            Tool {
+                title: Some("Echo, safe".into()),
+                ..tool()
+            },
             Tool {
                 description: "Says it back.".into(),
-                ..tool.clone()
-            }
-            .fingerprint(),
-            same
-        );
-        assert_ne!(
-            Tool {
-                hints: Hints {
-                    read_only: Some(true),
-                    ..Hints::default()
-                },
-                ..tool
-            }
-            .fingerprint(),
-            same
-        );
+                ..tool()
+            },
+            Tool { schema, ..tool() },
+            hints(|h| h.read_only = Some(false)),
+            hints(|h| h.read_only = None),
+            hints(|h| h.destructive = Some(false)),
+            hints(|h| h.idempotent = Some(true)),
+            hints(|h| h.open_world = Some(true)),
+        ];
+        let all: std::collections::BTreeSet<String> = changed
+            .iter()
+            .chain([&tool()])
+            .map(Tool::fingerprint)
+            .collect();
+        assert_eq!(all.len(), changed.len() + 1, "one of them went unnoticed");
+    }
+
+    #[test]
+    fn text_that_moves_from_the_title_to_the_description_is_a_change() {
+        let before = Tool {
+            title: Some("Echo\nSays".into()),
+            description: "it back".into(),
+            ..tool()
+        };
+        let after = Tool {
+            title: Some("Echo".into()),
+            description: "Says\nit back".into(),
+            ..tool()
+        };
+        assert_ne!(before.definition(), after.definition());
     }
 }

@@ -68,7 +68,10 @@ pub(super) fn tool(tool: rmcp::model::Tool) -> Tool {
     Tool {
         scope: scope(tool.meta.as_ref()),
         name: tool.name.into_owned(),
-        title: tool.title,
+        // Older servers put it among the annotations.
+        title: tool
+            .title
+            .or_else(|| tool.annotations.and_then(|a| a.title)),
         description: tool
             .description
             .map(std::borrow::Cow::into_owned)
