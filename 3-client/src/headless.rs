@@ -11,14 +11,16 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::link::{Hub, LinkEvent};
-use crate::untrusted::clean;
+use crate::untrusted::{clean, clean_line};
 use crate::wire::WireLog;
 
 mod ask;
+mod call;
 mod look;
 
 pub use ask::ask;
-pub use look::{call, prompt, prompts, read, resources, tools, trace};
+pub use call::call;
+pub use look::{prompt, prompts, read, resources, tools, trace};
 
 /// Something failed that has no code of its own.
 pub const FAILED: u8 = 1;
@@ -85,6 +87,7 @@ struct Lines {
     catalogs: Vec<Option<Catalog>>,
     stop: CancellationToken,
     tasks: tokio::task::JoinSet<()>,
+    told: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Lines {
@@ -99,7 +102,10 @@ impl Lines {
             catalogs: vec![None; config.servers.len()],
             stop,
             tasks,
+            told: None,
         };
+        // The links hold it, and nobody else: when they have ended, so has what they tell.
+        drop(sender);
         let mut open: Vec<bool> = vec![true; config.servers.len()];
         let deadline = tokio::time::sleep(config.limits.request());
         tokio::pin!(deadline);
@@ -109,6 +115,7 @@ impl Lines {
                 event = events.recv() => match event {
                     None => break,
                     Some((_, LinkEvent::Connecting)) => {}
+                    Some((place, LinkEvent::Declined(told))) => declined(&config.servers[place].name, &told),
                     Some((place, LinkEvent::Ready(catalog, _))) => {
                         lines.catalogs[place] = Some(*catalog);
                         open[place] = false;
@@ -125,7 +132,14 @@ impl Lines {
             }
         }
         // Later events would fill the channel and stop the links.
-        tokio::spawn(async move { while events.recv().await.is_some() {} });
+        let names: Vec<String> = config.servers.iter().map(|s| s.name.clone()).collect();
+        lines.told = Some(tokio::spawn(async move {
+            while let Some((place, event)) = events.recv().await {
+                if let LinkEvent::Declined(told) = event {
+                    declined(&names[place], &told);
+                }
+            }
+        }));
         Ok(lines)
     }
 
@@ -141,6 +155,9 @@ impl Lines {
         self.stop.cancel();
         let _ = tokio::time::timeout(std::time::Duration::from_secs(3), async {
             while self.tasks.join_next().await.is_some() {}
+            if let Some(told) = self.told.take() {
+                let _ = told.await;
+            }
         })
         .await;
     }
@@ -158,16 +175,36 @@ impl Lines {
                 known.push(tool.name.clone());
             }
         }
-        match known.iter().max_by(|a, b| {
-            strsim::jaro_winkler(a, wanted).total_cmp(&strsim::jaro_winkler(b, wanted))
-        }) {
-            // A server need not list what it lets one call.
-            None => Ok((0, wanted.to_owned())),
-            Some(near) => Err(Failure::Here(format!(
-                "there is no tool {wanted:?}; did you mean {near}? `mcp-client tools` lists them"
-            ))),
-        }
+        // A server need not list what it lets one call.
+        no_such_tool(wanted, &known).map_or_else(|| Ok((0, wanted.to_owned())), Err)
     }
+}
+
+/// What to say of a name that isn't in the list; nothing when the list is empty.
+fn no_such_tool(wanted: &str, known: &[String]) -> Option<Failure> {
+    let near = known.iter().max_by(|a, b| {
+        strsim::jaro_winkler(a, wanted).total_cmp(&strsim::jaro_winkler(b, wanted))
+    })?;
+    Some(Failure::Here(format!(
+        "there is no tool {wanted:?}; did you mean {near}? `mcp-client tools` lists them"
+    )))
+}
+
+/// Says that a server's question was answered with no in the person's place.
+fn declined(server: &str, told: &str) {
+    let _ = complain(&clean_line(&format!("{server}: {told}")), 0);
+}
+
+/// Cancelled when the person presses Ctrl-C.
+fn on_ctrl_c() -> CancellationToken {
+    let cancel = CancellationToken::new();
+    let pressed = cancel.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            pressed.cancel();
+        }
+    });
+    cancel
 }
 
 /// Runs `work` with open connections; Ctrl-C cancels it, and the server is told.
@@ -175,13 +212,7 @@ async fn with_lines<F>(config: &Config, wire: &WireLog, work: F) -> ExitCode
 where
     F: AsyncFnOnce(&Lines, CancellationToken) -> Result<ExitCode, Failure>,
 {
-    let cancel = CancellationToken::new();
-    let on_ctrl_c = cancel.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            on_ctrl_c.cancel();
-        }
-    });
+    let cancel = on_ctrl_c();
     let opened = tokio::select! {
         opened = Lines::open(config, wire) => opened,
         () = cancel.cancelled() => Err(Failure::Cancelled),

@@ -25,6 +25,9 @@ pub enum LinkEvent {
     Connecting,
     /// Connected, and this is what the server offers. Lists that were refused are named.
     Ready(Box<Catalog>, Vec<Failure>),
+    /// The server asked something in the middle of a call, and it was declined because nobody could be
+    /// asked: what, and what to do.
+    Declined(String),
     /// Not connected. With a wait, another attempt follows by itself; without, only when asked for.
     Down(Failure, Option<Duration>),
 }
@@ -150,6 +153,11 @@ impl Link {
                 .await;
             loop {
                 tokio::select! {
+                    // In this order, so that a person hears of it although the call was the last.
+                    biased;
+                    told = session.declined() => {
+                        let _ = events.send((place, LinkEvent::Declined(told))).await;
+                    }
                     () = stop.cancelled() => return Ok(()),
                     () = self.again.notified() => return Ok(()),
                     () = session.changed() => break,

@@ -249,6 +249,7 @@ fn tell_link(app: &App, place: usize, event: &LinkEvent) {
                 catalog.tools.len()
             ));
         }
+        LinkEvent::Declined(told) => say(&format!("{name}: {told}")),
         LinkEvent::Down(failure, wait) => {
             // Told once, not at each attempt.
             if matches!(

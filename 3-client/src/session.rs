@@ -36,6 +36,8 @@ pub use watch::Updates;
 const PROGRESS_QUEUE: usize = 256;
 /// How often a server may answer one call with a question.
 const MAX_QUESTIONS: usize = 10;
+/// Questions that were declined unasked and that the person hasn't heard of yet.
+const DECLINED_QUEUE: usize = 16;
 
 /// What a tool gave back.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -74,6 +76,7 @@ pub struct Session {
     news: watch::News,
     name: Arc<str>,
     asker: Option<question::Asker>,
+    declined: tokio::sync::Mutex<mpsc::Receiver<String>>,
     _child: Option<stdio::Stderr>,
 }
 
@@ -88,6 +91,16 @@ impl Session {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.peer.is_transport_closed()
+    }
+
+    /// Resolves when a question of the server's was declined because nobody could be asked: what it
+    /// asked, and what to do, on one line. In the newest protocol such a call fails instead, and says so.
+    pub async fn declined(&self) -> String {
+        match self.declined.lock().await.recv().await {
+            Some(told) => told,
+            // The connection is over, and no more will be asked.
+            None => std::future::pending().await,
+        }
     }
 
     /// Says goodbye, within two seconds.

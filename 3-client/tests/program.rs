@@ -10,6 +10,7 @@
 mod support;
 
 use std::process::Stdio;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use support::Server;
@@ -86,6 +87,54 @@ async fn each_way_to_fail_has_an_exit_code_of_its_own() {
         run(&locked.url, Some("right"), &["tools"], "").await.code,
         0
     );
+}
+
+#[tokio::test]
+async fn one_call_is_two_requests_and_the_list_is_read_only_to_explain_an_unknown_name() {
+    let server = Server::start(None).await;
+    let requests = || server.seen.requests.swap(0, Ordering::SeqCst);
+    for name in ["echo", "local/echo"] {
+        let ran = run(
+            &server.url,
+            None,
+            &["call", name, r#"{"message": "hi"}"#],
+            "",
+        )
+        .await;
+        assert_eq!((ran.code, ran.out.as_str()), (0, "hi\n"), "{}", ran.err);
+        assert_eq!(requests(), 2, "server/discover and tools/call");
+    }
+    let ran = run(&server.url, None, &["call", "ehco"], "").await;
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err
+            .contains("there is no tool \"ehco\"; did you mean echo?"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(requests(), 3, "and tools/list");
+    let ran = run(&server.url, None, &["call", "echo"], "").await;
+    assert!(ran.err.contains("message is missing"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn the_list_of_tools_tells_what_each_needs_and_claims() {
+    let server = Server::start(None).await;
+    let ran = run(&server.url, None, &["tools"], "").await;
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(
+        lines[..3],
+        [
+            "echo                   Says the message back  [needs tools:util:echo · read-only · idempotent]",
+            "weather-get            The weather in a city  [read-only · open world]",
+            "ollama-chat            Chats",
+        ]
+    );
+    let ran = run(&server.url, None, &["tools", "--json"], "").await;
+    let echo: serde_json::Value = serde_json::from_str(ran.out.lines().next().unwrap()).unwrap();
+    assert_eq!(echo["tool"]["scope"], "tools:util:echo");
+    assert_eq!(echo["tool"]["hints"]["read_only"], true);
+    assert!(echo["tool"]["schema"]["properties"]["message"].is_object());
 }
 
 #[tokio::test]

@@ -53,6 +53,13 @@ fn question() -> ElicitRequestParams {
     .unwrap()
 }
 
+/// A tool whose argument goes into a header as well, for whatever stands between.
+fn ship() -> Tool {
+    let schema = json!({"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}});
+    let schema = schema.as_object().cloned().unwrap();
+    Tool::new("ship", "Ships a shirt", Arc::new(schema))
+}
+
 impl ServerHandler for Talkative {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(
@@ -72,11 +79,15 @@ impl ServerHandler for Talkative {
     ) -> Result<ListToolsResult, ErrorData> {
         let about = format!("Makes a shirt, version {}", *self.number.borrow());
         let schema = Map::from_iter([("type".to_owned(), json!("object"))]);
-        Ok(ListToolsResult::with_all_items(vec![Tool::new(
-            "shirt",
-            about,
-            Arc::new(schema),
-        )]))
+        Ok(ListToolsResult::with_all_items(vec![
+            Tool::new("shirt", about, Arc::new(schema)),
+            ship(),
+        ]))
+    }
+
+    // The transport compares a call's headers with the tool's schema.
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        (name == "ship").then(ship)
     }
 
     async fn call_tool(
@@ -84,6 +95,9 @@ impl ServerHandler for Talkative {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if request.name == "ship" {
+            return Ok(CallToolResult::success(vec![ContentBlock::text("shipped")]).into());
+        }
         let is_newest = context
             .protocol_version()
             .is_some_and(|v| v >= ProtocolVersion::V_2026_07_28);
@@ -329,4 +343,52 @@ async fn where_nobody_can_answer_the_failure_says_what_was_asked() {
         failure.contains("Which size?") || failure.contains("elicitation"),
         "{failure}"
     );
+}
+
+/// Runs the program, with nobody to ask.
+async fn program(url: &str, args: &[&str]) -> (i32, String, String) {
+    let ran = tokio::process::Command::new(env!("CARGO_BIN_EXE_mcp-client"))
+        .args(args)
+        .env_clear()
+        .env("MCP_SERVER_URL", url)
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let ran = soon(ran).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        ran.status.code().unwrap(),
+        text(ran.stdout),
+        text(ran.stderr),
+    )
+}
+
+#[tokio::test]
+async fn a_question_that_was_declined_unasked_is_told_on_stderr_with_what_to_do() {
+    let (_server, url) = Talkative::start().await;
+    // The one connects and calls; the other lists everything first.
+    for command in ["call", "trace"] {
+        let (code, out, err) = program(&url, &["--protocol", "2025-06-18", command, "shirt"]).await;
+        assert_eq!(code, 0, "{err}");
+        assert!(out.contains("decline"), "{out}");
+        assert_eq!(
+            err,
+            "mcp-client: local: in the middle of a call it asks “Which size?”. It was told no: nobody \
+             is here to answer; do this in the chat (`mcp-client` without a command), where you are asked\n",
+            "{command}"
+        );
+    }
+    let (code, _, err) = program(&url, &["call", "shirt"]).await;
+    assert_eq!(code, 1);
+    assert!(
+        err.contains("Which size?") && err.contains("only in the chat"),
+        "{err}"
+    );
+}
+
+#[tokio::test]
+async fn a_tool_that_wants_an_argument_in_a_header_is_called_although_its_schema_was_not_read() {
+    let (_server, url) = Talkative::start().await;
+    let (code, out, err) = program(&url, &["call", "ship", r#"{"region": "north"}"#]).await;
+    assert_eq!((code, out.as_str()), (0, "shipped\n"), "{err}");
 }

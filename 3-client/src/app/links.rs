@@ -17,6 +17,10 @@ impl App {
             LinkEvent::Down(failure, wait) => {
                 server.connection = Connection::Down(failure, wait.map(|w| now + w));
             }
+            LinkEvent::Declined(told) => {
+                let text = format!("{}: {told}", server.name);
+                self.warn(text);
+            }
             LinkEvent::Ready(catalog, refused) => {
                 server.connection = Connection::Ready;
                 server.catalog = *catalog;

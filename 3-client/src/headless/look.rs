@@ -21,53 +21,25 @@ pub async fn tools(config: &Config, wire: WireLog, as_json: bool) -> ExitCode {
                     print_json(&json!({"server": server, "tool": tool}));
                     continue;
                 }
-                let hints = tool.hints.words();
-                let hints = if hints.is_empty() {
-                    String::new()
-                } else {
-                    format!("  [{hints}]")
-                };
                 let first = tool.description.lines().next().unwrap_or_default();
+                let scope = tool
+                    .scope
+                    .iter()
+                    .map(|s| format!("needs {}", clean_line(s)));
+                let hints = Some(tool.hints.words()).filter(|hints| !hints.is_empty());
+                let brief: Vec<String> = scope.chain(hints).collect();
+                let brief = match brief.is_empty() {
+                    true => String::new(),
+                    false => format!("  [{}]", brief.join(" · ")),
+                };
                 print(&format!(
-                    "{:<22} {}{hints}\n",
+                    "{:<22} {}{brief}\n",
                     clean_line(&tool.name),
                     clean_line(first)
                 ));
             }
         }
         Ok(ExitCode::SUCCESS)
-    })
-    .await
-}
-
-/// `mcp-client call`.
-pub async fn call(
-    config: &Config,
-    wire: WireLog,
-    tool: &str,
-    arguments: &str,
-    as_json: bool,
-) -> ExitCode {
-    let arguments: Map<String, Value> = match serde_json::from_str(arguments) {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            return complain(
-                &format!(
-                    "the arguments must be one JSON object, such as '{{\"message\": \"hi\"}}': {error}"
-                ),
-                USAGE,
-            );
-        }
-    };
-    with_lines(config, &wire, async |lines, cancel| {
-        let (place, tool) = lines.find(config, tool)?;
-        let result = lines.hub.link(place)?.session()?.call(&tool, arguments, None, &cancel).await?;
-        if as_json {
-            print_json(&json!({"text": result.text, "structured": result.structured, "is_error": result.is_error}));
-        } else {
-            print(&format!("{}\n", result.text.trim_end_matches('\n')));
-        }
-        Ok(if result.is_error { ExitCode::from(TOOL_FAILED) } else { ExitCode::SUCCESS })
     })
     .await
 }

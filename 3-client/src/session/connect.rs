@@ -49,12 +49,14 @@ impl Session {
         let name: Arc<str> = server.name.as_str().into();
         let (lifecycle, version) = lifecycle(&server.protocol);
         let news = News::default();
+        let (declined, unasked) = tokio::sync::mpsc::channel(super::DECLINED_QUEUE);
         let handler = Handler {
             news: news.clone(),
             version,
             server: name.clone(),
             patience: limits.silence(),
             asker: asker.clone(),
+            declined,
         };
         let http = |url: &str| {
             HttpClient::new(name.clone(), url, server.key.as_ref(), wire.clone())
@@ -103,6 +105,7 @@ impl Session {
             news,
             name,
             asker,
+            declined: tokio::sync::Mutex::new(unasked),
             _child: child,
         })
     }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
-    ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationCapability,
-    FormElicitationCapability, Implementation, ProtocolVersion, ResourceUpdatedNotificationParam,
+    ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationCapability, FormElicitationCapability, Implementation, ProtocolVersion,
+    ResourceUpdatedNotificationParam,
 };
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ClientHandler, ErrorData, RoleClient};
+use tokio::sync::mpsc;
 
 use super::question::{self, Asker};
 use super::watch::News;
@@ -20,6 +22,8 @@ pub(super) struct Handler {
     /// How long a person may take to answer.
     pub(super) patience: Duration,
     pub(super) asker: Option<Asker>,
+    /// Where the person hears of what was declined in their place.
+    pub(super) declined: mpsc::Sender<String>,
 }
 
 impl ClientHandler for Handler {
@@ -40,6 +44,14 @@ impl ClientHandler for Handler {
         request: ElicitRequestParams,
         context: RequestContext<RoleClient>,
     ) -> Result<ElicitResult, ErrorData> {
+        if !question::can_be_asked(&self.asker, &request) {
+            // Before the answer leaves: whoever waits for the call hears of it first. More than fit
+            // into the queue are told to nobody, and are on the wire.
+            let _ = self
+                .declined
+                .try_send(question::declined(&self.asker, &request));
+            return Ok(ElicitResult::new(ElicitationAction::Decline));
+        }
         let asking = question::ask(&self.asker, &self.server, &request, self.patience);
         tokio::select! {
             result = asking => Ok(result),

@@ -65,7 +65,11 @@ impl Session {
         Ok((catalog, refused))
     }
 
-    async fn tools(&self) -> Result<Vec<Tool>, Failure> {
+    /// Reads the list of tools.
+    ///
+    /// # Errors
+    /// A [`Failure`].
+    pub(crate) async fn tools(&self) -> Result<Vec<Tool>, Failure> {
         self.pages(ClientRequest::ListToolsRequest, |result| match result {
             ServerResult::ListToolsResult(page) => Some((
                 page.tools.into_iter().map(convert::tool).collect(),

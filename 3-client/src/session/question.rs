@@ -56,6 +56,24 @@ pub struct Asked {
 /// Where questions go.
 pub type Asker = mpsc::Sender<Asked>;
 
+/// Whether there is somebody who can be asked this.
+pub(super) fn can_be_asked(asker: &Option<Asker>, request: &ElicitRequestParams) -> bool {
+    asker.is_some() && matches!(request, ElicitRequestParams::FormElicitationParams { .. })
+}
+
+/// One line for the person about a question that was answered with no in their place.
+pub(super) fn declined(asker: &Option<Asker>, request: &ElicitRequestParams) -> String {
+    let why = if asker.is_some() {
+        "this client answers forms and nothing else"
+    } else {
+        "nobody is here to answer; do this in the chat (`mcp-client` without a command), where you are asked"
+    };
+    format!(
+        "in the middle of a call {}. It was told no: {why}",
+        asks(request)
+    )
+}
+
 pub(super) fn dismissed() -> ElicitResult {
     ElicitResult::new(ElicitationAction::Cancel)
 }
@@ -100,20 +118,25 @@ pub(super) async fn ask(
     }
 }
 
+/// A question to the person, in words.
+fn asks(request: &ElicitRequestParams) -> String {
+    match request {
+        ElicitRequestParams::FormElicitationParams { message, .. } => {
+            format!("it asks “{}”", label(message, 200))
+        }
+        ElicitRequestParams::UrlElicitationParams { message, url, .. } => format!(
+            "it asks you to open {} (“{}”)",
+            label(url, 200),
+            label(message, 200)
+        ),
+        _ => "it asks in a way that this client doesn't know".into(),
+    }
+}
+
 /// What the server asked, in words.
 fn words(request: &InputRequest) -> String {
     match request {
-        InputRequest::Elicitation(request) => match &request.params {
-            ElicitRequestParams::FormElicitationParams { message, .. } => {
-                format!("it asks “{}”", label(message, 200))
-            }
-            ElicitRequestParams::UrlElicitationParams { message, url, .. } => format!(
-                "it asks you to open {} (“{}”)",
-                label(url, 200),
-                label(message, 200)
-            ),
-            _ => "it asks in a way that this client doesn't know".into(),
-        },
+        InputRequest::Elicitation(request) => asks(&request.params),
         InputRequest::CreateMessage(_) => "it asks for this client's own language model".into(),
         InputRequest::ListRoots(_) => "it asks which folders this client works in".into(),
         _ => "it asks for something that this client doesn't know".into(),
@@ -157,11 +180,7 @@ impl Session {
             let InputRequest::Elicitation(request) = &request else {
                 return Err(unanswered(&wanted));
             };
-            let is_form = matches!(
-                request.params,
-                ElicitRequestParams::FormElicitationParams { .. }
-            );
-            if self.asker.is_none() || !is_form {
+            if !can_be_asked(&self.asker, &request.params) {
                 return Err(unanswered(&wanted));
             }
             let asking = ask(

@@ -23,10 +23,10 @@ use axum::response::{IntoResponse, Response};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData,
     GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, ListPromptsResult,
-    ListResourcesResult, ListToolsResult, NotificationMetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, Prompt, PromptArgument, PromptMessage, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, Role, ServerCapabilities,
-    ServerConfig, Tool, ToolAnnotations,
+    ListResourcesResult, ListToolsResult, MetaObject, NotificationMetaObject,
+    PaginatedRequestParams, ProgressNotificationParam, Prompt, PromptArgument, PromptMessage,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
+    ResourceContents, Role, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -43,6 +43,8 @@ pub struct Seen {
     pub cancelled: Arc<Notify>,
     pub streaming: Arc<Notify>,
     pub calls: Arc<AtomicU32>,
+    /// HTTP requests, whatever they ask.
+    pub requests: Arc<AtomicU32>,
     pub description: Arc<std::sync::Mutex<String>>,
     /// When the first piece of the newest answer was sent.
     pub first_piece: Arc<std::sync::Mutex<Option<std::time::Instant>>>,
@@ -218,9 +220,14 @@ impl ServerHandler for Script {
         if description.is_empty() {
             description = "Says the message back".into();
         }
+        let mut scope = MetaObject::new();
+        scope
+            .0
+            .insert("learn-mcp/scope".into(), json!("tools:util:echo"));
         Ok(ListToolsResult::with_all_items(vec![
             Tool::new("echo", description, message)
-                .annotate(ToolAnnotations::new().read_only(true).idempotent(true)),
+                .annotate(ToolAnnotations::new().read_only(true).idempotent(true))
+                .with_meta(scope),
             Tool::new("weather-get", "The weather in a city", city)
                 .annotate(ToolAnnotations::new().read_only(true).open_world(true)),
             Tool::new("ollama-chat", "Chats", any.clone()),
@@ -327,9 +334,13 @@ impl Server {
         config.cancellation_token = stop.clone();
         let service: StreamableHttpService<Script, LocalSessionManager> =
             StreamableHttpService::new(move || Ok(script.clone()), Arc::default(), config);
-        let app = Router::new()
-            .nest_service("/mcp", service)
-            .layer(middleware::from_fn_with_state(key, guard));
+        let app =
+            Router::new()
+                .nest_service("/mcp", service)
+                .layer(middleware::from_fn_with_state(
+                    (key, seen.requests.clone()),
+                    guard,
+                ));
         let listener = TcpListener::bind(("127.0.0.1", port))
             .await
             .expect("a free port");
@@ -366,7 +377,12 @@ impl Server {
 }
 
 /// Refuses a wrong key as the project's server does: the status, and a JSON-RPC error as the body.
-async fn guard(State(key): State<Option<&'static str>>, request: Request, next: Next) -> Response {
+async fn guard(
+    State((key, requests)): State<(Option<&'static str>, Arc<AtomicU32>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    requests.fetch_add(1, Ordering::SeqCst);
     let given = request
         .headers()
         .get("authorization")
