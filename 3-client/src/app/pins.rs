@@ -178,7 +178,10 @@ mod tests {
     fn a_new_title_or_another_claim_about_effects_is_held_back_and_shown() {
         let before = tool("Says it back");
         let mut pins = Pins::default();
-        assert!(pins.check("http://a", &[before.clone()]).is_empty());
+        assert!(
+            pins.check("http://a", std::slice::from_ref(&before))
+                .is_empty()
+        );
         let retitled = Tool {
             title: Some("Echo, approved by your bank".into()),
             ..before.clone()
