@@ -193,8 +193,10 @@ impl Failure {
             Self::Refused(refusal) => match refusal.code {
                 401 => Some("Set MCP_CLIENT_KEY to a key that this server knows (or key_file in client.toml), then start again.".into()),
                 403 if refusal.required_scopes.is_empty() => Some("Ask the server's operator for the right to do this.".into()),
+                // A server that has named them has said all that there is to say.
+                403 if refusal.required_scopes.iter().all(|scope| refusal.message.contains(scope.as_str())) => None,
                 403 => Some(format!("It needs the scope {}. Ask the server's operator to grant it to your key.", refusal.required_scopes.join(" and "))),
-                413 => Some("Send less: shorten the message or attach a smaller resource.".into()),
+                413 => Some("Send less: a shorter message, a smaller resource, or a new chat; the whole conversation goes with each message.".into()),
                 429 => refusal.retry_after.map(|wait| format!("Wait {} and send it again.", seconds(wait))),
                 408 | 503 => Some("Send it again in a moment.".into()),
                 _ => None,
@@ -236,6 +238,15 @@ mod tests {
                 .unwrap()
                 .contains("tools:echo:call and x:y:z")
         );
+    }
+
+    #[test]
+    fn scopes_that_the_refusal_names_itself_are_not_named_again() {
+        let needs = json!({"reason": "insufficient_scope", "required_scopes": ["a:b:c", "x:y:z"]});
+        let told = Failure::from_rpc(403, "this takes a:b:c and x:y:z", Some(&needs));
+        assert_eq!(told.advice(), None);
+        let half_told = Failure::from_rpc(403, "this takes a:b:c", Some(&needs));
+        assert!(half_told.advice().unwrap().contains("a:b:c and x:y:z"));
     }
 
     #[test]
