@@ -428,6 +428,45 @@ fn lists_forms_and_the_keys_at_all_sizes() {
 }
 
 #[test]
+fn a_text_that_goes_on_says_so_and_a_key_past_its_end_costs_no_key_back() {
+    let mut app = app();
+    let mut view = View::new(Theme::named(ThemeName::Mono, true));
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    let mut drawn = |app: &App| {
+        terminal.draw(|f| view.draw(f, app)).unwrap();
+        terminal.backend().to_string()
+    };
+    press(&mut app, KeyCode::Char('?'));
+    let screen = drawn(&app);
+    assert!(screen.contains("↓ 3 more lines: PageDown") && !screen.contains("this page"));
+    for _ in 0..5 {
+        press(&mut app, KeyCode::PageDown);
+        drawn(&app);
+    }
+    let end = drawn(&app);
+    assert!(end.contains("this page") && !end.contains("more line"));
+    press(&mut app, KeyCode::Up);
+    assert!(drawn(&app).contains("↓ 1 more line: PageDown"));
+}
+
+#[test]
+fn a_tools_schema_that_does_not_fit_below_the_list_can_be_read_whole() {
+    let mut app = app();
+    press(&mut app, KeyCode::F(3));
+    let mut view = View::new(Theme::named(ThemeName::Mono, true));
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    terminal.draw(|f| view.draw(f, &app)).unwrap();
+    assert!(!terminal.backend().to_string().contains("\"required\": ["));
+    press(&mut app, KeyCode::Right);
+    terminal.draw(|f| view.draw(f, &app)).unwrap();
+    let whole = terminal.backend().to_string();
+    assert!(
+        whole.contains("\"required\": [") && !whole.contains("more line"),
+        "{whole}"
+    );
+}
+
+#[test]
 fn scrolled_up_the_view_holds_still_while_lines_are_added() {
     let mut app = app();
     let turn = say(&mut app, "long");

@@ -1,5 +1,7 @@
 //! What lies over the chat, and what its keys do.
 
+use std::cell::Cell;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::conversation::{Attachment, Body};
@@ -19,6 +21,10 @@ pub struct Text {
     pub text: String,
     /// Lines that are scrolled away.
     pub scroll: usize,
+    /// How many can be. The screen notes it as it draws: nobody else knows where lines are folded.
+    pub end: Cell<usize>,
+    /// Two columns; where there is no room for them, they become one.
+    pub columns: bool,
     /// With `y`, this tool's changed definition is accepted.
     pub accept: Option<(usize, String)>,
     /// The server's place and the resource that this is, which may change while it is read.
@@ -33,6 +39,8 @@ impl Text {
             title: title.into(),
             text: text.into(),
             scroll: 0,
+            end: Cell::new(usize::MAX),
+            columns: false,
             accept: None,
             source: None,
         }
@@ -113,10 +121,15 @@ impl App {
                 }
             }
             KeyCode::Up | KeyCode::Char('k') => text.scroll = text.scroll.saturating_sub(1),
-            KeyCode::Down | KeyCode::Char('j') => text.scroll += 1,
+            KeyCode::Down | KeyCode::Char('j') => {
+                text.scroll = (text.scroll + 1).min(text.end.get());
+            }
             KeyCode::PageUp => text.scroll = text.scroll.saturating_sub(10),
-            KeyCode::PageDown | KeyCode::Char(' ') => text.scroll += 10,
+            KeyCode::PageDown | KeyCode::Char(' ') => {
+                text.scroll = (text.scroll + 10).min(text.end.get());
+            }
             KeyCode::Home => text.scroll = 0,
+            KeyCode::End => text.scroll = text.end.get(),
             KeyCode::Char('c') => {
                 let copied = text.text.clone();
                 self.overlay = Overlay::Read(text);
@@ -155,6 +168,14 @@ impl App {
             KeyCode::Char(c) if !ctrl && picker.filter.len() < 200 => {
                 picker.filter.push(c);
                 picker.selected = 0;
+            }
+            // What stands below the list, whole: a long schema doesn't fit there.
+            KeyCode::Right => {
+                let item = picker.items(self).into_iter().nth(picker.selected);
+                if let Some(item) = item.filter(|item| !item.detail.is_empty()) {
+                    self.overlay = Overlay::Read(Text::new(item.name, item.detail));
+                    return Vec::new();
+                }
             }
             KeyCode::Enter | KeyCode::Tab => {
                 let items = picker.items(self);
@@ -253,7 +274,12 @@ impl App {
             Named::Changes => self.overlay = pick(Kind::Changes),
             Named::Wire => self.overlay = Overlay::Wire,
             Named::Find => self.overlay = Overlay::Find(String::new()),
-            Named::Help => self.overlay = Overlay::Read(Text::new("Keys", HELP)),
+            Named::Help => {
+                self.overlay = Overlay::Read(Text {
+                    columns: true,
+                    ..Text::new("Keys", HELP)
+                });
+            }
             Named::New => {
                 let model = self.chat().model.clone();
                 self.add_chat(model);

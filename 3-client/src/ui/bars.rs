@@ -8,6 +8,7 @@ use ratatui::widgets::Widget;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use super::dialog::fitting;
 use super::theme::Theme;
 use super::wrap::clip;
 use crate::app::{App, Connection, Phase, Server};
@@ -153,10 +154,14 @@ pub fn state(app: &App, area: Rect, buffer: &mut Buffer, theme: &Theme) {
             theme.warn,
         ));
     } else if chat.attached.is_empty() {
-        spans.push(Span::styled(
-            " Enter sends · / commands · @ attach · F2 wire · ? keys",
-            theme.dim,
-        ));
+        let keys = fitting(
+            &[
+                " Enter sends · / commands · @ attach · F2 wire · ? keys",
+                " Enter sends · / commands · ? keys",
+            ],
+            area.width,
+        );
+        spans.push(Span::styled(keys, theme.dim));
     }
     for attachment in &chat.attached {
         spans.push(Span::styled(

@@ -4,9 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::theme::Theme;
-use super::wrap::{Wrapper, wrap};
+use super::wrap::{Wrapper, clip, wrap};
 use crate::agent::Target;
 use crate::app::conversation::target_name;
 use crate::app::{App, Pending};
@@ -22,6 +23,37 @@ fn keys(theme: &Theme, pairs: &[(&'static str, &'static str)]) -> Vec<Span<'stat
             ]
         })
         .collect()
+}
+
+/// The first of these that fits, or the last: a key that is cut off is a key that nobody finds.
+pub(super) fn fitting<'a>(wordings: &[&'a str], width: u16) -> &'a str {
+    wordings
+        .iter()
+        .find(|words| words.width() <= usize::from(width))
+        .or(wordings.last())
+        .copied()
+        .unwrap_or_default()
+}
+
+/// Says on the frame's lower edge that what is inside goes on, and how to see it.
+pub(super) fn goes_on(inner: Rect, hidden: usize, how: &str, buffer: &mut Buffer, theme: &Theme) {
+    if hidden == 0 {
+        return;
+    }
+    let lines = if hidden == 1 { "line" } else { "lines" };
+    let place = Rect {
+        y: inner.bottom(),
+        height: 1,
+        ..inner
+    };
+    Line::styled(
+        clip(
+            &format!(" ↓ {hidden} more {lines}: {how} "),
+            inner.width.into(),
+        ),
+        theme.warn,
+    )
+    .render(place.intersection(*buffer.area()), buffer);
 }
 
 /// A framed box over the chat; returns the place inside.
@@ -70,22 +102,27 @@ pub fn approval(app: &App, pending: &Pending, area: Rect, buffer: &mut Buffer, t
     let arguments = serde_json::to_string_pretty(&wanted.call.arguments).unwrap_or_default();
     lines.extend(wrap(&clean(&arguments), theme.text, width));
     lines.push(Line::default());
-    lines.push(if pending.focused {
-        Line::from(keys(
-            theme,
-            &[
-                ("y", "once"),
-                ("a", "always in this chat"),
-                ("n", "no"),
-                ("e", "edit"),
-                ("Esc", "stop"),
-            ],
-        ))
+    // Esc stands in the line below, too.
+    let short = [("y", "once"), ("a", "always"), ("n", "no"), ("e", "edit")];
+    let long = [
+        ("y", "once"),
+        ("a", "always in this chat"),
+        ("n", "no"),
+        ("e", "edit"),
+        ("Esc", "stop"),
+    ];
+    let here = [("Tab", "answer this question (keys go to your message now)")];
+    let here_short = [("Tab", "answer this question")];
+    let wordings: [&[(&str, &str)]; 2] = if pending.focused {
+        [&long, &short]
     } else {
-        Line::from(keys(
-            theme,
-            &[("Tab", "answer this question (keys go to your message now)")],
-        ))
+        [&here, &here_short]
+    };
+    let [long, short] = wordings.map(|pairs| Line::from(keys(theme, pairs)));
+    lines.push(if long.width() <= usize::from(width) {
+        long
+    } else {
+        short
     });
     let keys = lines.split_off(lines.len() - 1);
     let inner = frame("Approve?", area, buffer, theme);

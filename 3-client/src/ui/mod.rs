@@ -151,12 +151,7 @@ fn welcome(app: &App, area: Rect, buffer: &mut ratatui::buffer::Buffer, theme: &
     let Some(server) = app.servers.first() else {
         return;
     };
-    let tools = server
-        .catalog
-        .tools
-        .iter()
-        .filter(|t| !t.name.starts_with("ollama-"))
-        .count();
+    let tools = server.catalog.tools.len();
     let lines = [
         (
             "This is an MCP client. It reaches a model only through an MCP server,".to_owned(),

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
-use super::dialog::frame;
+use super::dialog::{frame, goes_on};
 use super::theme::Theme;
 use super::wrap::{clip, wrap};
 use crate::app::App;
@@ -94,9 +94,15 @@ pub fn picker(app: &App, picker: &Picker, area: Rect, buffer: &mut Buffer, theme
         ])
         .render(row(inner, y), buffer);
     }
+    let hidden = if detail_rows == 0 {
+        0
+    } else {
+        detail.len().saturating_sub(detail_rows.into())
+    };
     for (y, line) in (inner.bottom() - detail_rows..inner.bottom()).zip(detail) {
         line.render(row(inner, y), buffer);
     }
+    goes_on(inner, hidden, "→ shows all", buffer, theme);
 }
 
 /// A form; says where the cursor belongs.
@@ -195,6 +201,17 @@ pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Opti
     cursor
 }
 
+/// Below this width, two columns are one.
+const MIN_COLUMNS: u16 = 60;
+
+/// A line of two columns as one: what stood between them becomes a colon.
+fn one_column(line: &str) -> String {
+    match line.split_once("  ") {
+        Some((left, right)) => format!("{left}: {}", right.trim_start()),
+        None => line.to_owned(),
+    }
+}
+
 /// A text to read.
 pub fn text(text: &Text, area: Rect, buffer: &mut Buffer, theme: &Theme) {
     let inner = frame(
@@ -203,7 +220,18 @@ pub fn text(text: &Text, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         buffer,
         theme,
     );
-    let lines: Vec<Line<'static>> = clean(&text.text)
+    let shown = clean(&text.text);
+    let shown = if text.columns && inner.width < MIN_COLUMNS {
+        shown
+            .split('\n')
+            .map(one_column)
+            .collect::<Vec<_>>()
+            .join("\n")
+            .into()
+    } else {
+        shown
+    };
+    let lines: Vec<Line<'static>> = shown
         .split('\n')
         .flat_map(|line| {
             let style = match line.as_bytes().first() {
@@ -214,9 +242,10 @@ pub fn text(text: &Text, area: Rect, buffer: &mut Buffer, theme: &Theme) {
             wrap(line, style, inner.width)
         })
         .collect();
-    let first = text
-        .scroll
-        .min(lines.len().saturating_sub(usize::from(inner.height)));
+    let end = lines.len().saturating_sub(usize::from(inner.height));
+    text.end.set(end);
+    let first = text.scroll.min(end);
+    goes_on(inner, end - first, "PageDown", buffer, theme);
     for (y, line) in (inner.y..inner.bottom()).zip(lines.into_iter().skip(first)) {
         line.render(row(inner, y), buffer);
     }

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::dialog::frame;
+use super::dialog::{fitting, frame};
 use super::theme::Theme;
 use super::wrap::{clip, wrap};
 use crate::app::wire_pane::WirePane;
@@ -162,12 +162,15 @@ fn scrolled(lines: Vec<Line<'static>>, scroll: usize, area: Rect, buffer: &mut B
 
 /// Draws the pane.
 pub fn pane(pane: &WirePane, area: Rect, buffer: &mut Buffer, theme: &Theme) {
-    let inner = frame(
-        "Wire · Enter whole · o pair · / filter · p all · u record · s save · Esc",
-        area,
-        buffer,
-        theme,
+    let title = fitting(
+        &[
+            "Wire · Enter whole · o pair · / filter · p all · u record · s save · Esc",
+            "Wire · Enter · o · / · p · u · s · Esc",
+            "Wire · Enter o / p u s Esc",
+        ],
+        area.width.saturating_sub(4),
     );
+    let inner = frame(title, area, buffer, theme);
     if pane.listing {
         scrolled(
             listing(pane, theme, inner.width),
