@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Par
 use ipnet::IpNet;
 use rmcp::{ErrorData, model::ErrorCode};
 use serde_json::{Value, json};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     credentials,
@@ -35,6 +36,9 @@ use crate::interceptor::{
 /// How rmcp begins its refusal of a body that is no message. `/messages` says the same, so that
 /// [`Edge::reshape`] words it alike for both.
 pub(super) const UNREADABLE: &str = "fail to deserialize";
+
+/// The request whose answer lasts until its caller goes.
+const LISTEN: &str = "subscriptions/listen";
 
 /// Of what rmcp says of a bad request, no more than this many characters are passed on.
 const MOST_SAID: usize = 512;
@@ -54,6 +58,10 @@ pub(super) struct Edge {
     pub(super) proxies: Vec<IpNet>,
     pub(super) max_body: usize,
     pub(super) body_time_out: Duration,
+    /// Fires when the server is told to stop.
+    pub(super) closing: CancellationToken,
+    /// Tears off what still runs, when nobody can answer any more.
+    pub(super) _ended: DropGuard,
 }
 
 /// How far a request is known when it must be refused.
@@ -171,7 +179,11 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
         edge.record(&known, Outcome::Success, "");
     }
     if is_stream(response.headers()) {
-        end_with(&principal, response)
+        // What lasts until its caller goes would hold up a server that is told to stop; what answers
+        // a call is waited for. `/sse` knows by itself which it is.
+        let lasts = transport(&claimed) == "http"
+            && (claimed.method == Method::GET || method_of(&body).as_deref() == Some(LISTEN));
+        end_with(&principal, lasts.then(|| edge.closing.clone()), response)
     } else {
         response
     }
@@ -452,9 +464,24 @@ fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
         .is_some_and(|value| value.starts_with(wanted))
 }
 
-/// Ends a stream when its caller's key is revoked or runs out.
-fn end_with(principal: &Principal, response: Response) -> Response {
+/// Ends a stream when its caller's key is revoked or runs out, or when the server stops.
+fn end_with(
+    principal: &Principal,
+    closing: Option<CancellationToken>,
+    response: Response,
+) -> Response {
     let principal = principal.clone();
-    let ended = Box::pin(async move { principal.over_and_told().await });
+    let ended = Box::pin(async move {
+        let closed = async {
+            match closing {
+                Some(closing) => closing.cancelled_owned().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = principal.over_and_told() => {}
+            () = closed => {}
+        }
+    });
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended)))
 }

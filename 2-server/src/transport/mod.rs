@@ -10,6 +10,7 @@ pub mod stdio;
 mod cors;
 mod credentials;
 mod edge;
+mod fast_path;
 pub mod http;
 mod sessions;
 mod site;
