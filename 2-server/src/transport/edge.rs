@@ -56,6 +56,9 @@ pub(super) struct Edge {
     pub(super) site: Site,
     pub(super) sessions: Arc<OwnedSessions>,
     pub(super) proxies: Vec<IpNet>,
+    /// Whether the proxies speak TLS for this server, which has none of its own and is bound where
+    /// others reach it.
+    pub(super) only_by_proxy: bool,
     pub(super) max_body: usize,
     pub(super) body_time_out: Duration,
     /// Fires when the server is told to stop.
@@ -191,6 +194,12 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
 
 impl Edge {
     fn admit(&self, parts: &Parts, address: Option<IpAddr>) -> Result<Principal, Denial> {
+        if self.only_by_proxy && !self.is_shielded(parts) {
+            return Err(Denial::new(
+                DenialKind::Forbidden,
+                "this server is served by a proxy, over TLS: connect to that",
+            ));
+        }
         self.site.check(&parts.uri, &parts.headers)?;
         let key = credentials::key(&parts.uri, &parts.headers)?;
         // A connection without an address can't be told from others, so it can't be limited.
@@ -199,13 +208,24 @@ impl Edge {
         self.authenticator.sign_in(key, Peer::Address(address))
     }
 
+    /// Whether nobody on the way can have read along: it came from a proxy, or never left the machine.
+    fn is_shielded(&self, parts: &Parts) -> bool {
+        parts.extensions.get::<Remote>().is_some_and(|remote| {
+            let address = remote.0.ip().to_canonical();
+            address.is_loopback() || self.is_proxy(address)
+        })
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|net| net.contains(&address))
+    }
+
     /// The caller's address: the connection's, or, when that is a trusted proxy, the last one that
     /// no trusted proxy put into `X-Forwarded-For`. What stands further left is the caller's word.
     fn address(&self, parts: &Parts) -> Option<IpAddr> {
         let Remote(connection) = parts.extensions.get::<Remote>()?;
-        let trusted = |address: &IpAddr| self.proxies.iter().any(|net| net.contains(address));
         let mut address = connection.ip().to_canonical();
-        if !trusted(&address) {
+        if !self.is_proxy(address) {
             return Some(address);
         }
         let forwarded = parts.headers.get_all("x-forwarded-for");
@@ -218,7 +238,7 @@ impl Edge {
             // may be allowed more than the caller.
             let hop = std::str::from_utf8(hop).ok()?;
             address = hop.trim().parse::<IpAddr>().ok()?.to_canonical();
-            if !trusted(&address) {
+            if !self.is_proxy(address) {
                 break;
             }
         }

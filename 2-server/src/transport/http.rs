@@ -83,6 +83,7 @@ pub(super) fn by_ways<H: ServerHandler>(
         site: site.clone(),
         sessions: Arc::clone(&sessions),
         proxies: settings.trusted_proxies.clone(),
+        only_by_proxy: !settings.host.is_loopback() && settings.tls_cert.is_none(),
         max_body: settings.max_body_bytes,
         body_time_out: BODY_TIME_OUT,
         closing: shutdown.clone(),

@@ -532,7 +532,9 @@ async fn a_server_that_is_told_to_stop_ends_what_it_began() {
             tokio::task::yield_now().await;
             ways.tools.finish.notify_one();
         };
-        let ((status, _, body), ()) = tokio::join!(call, stop);
+        let both = async { tokio::join!(call, stop) };
+        let both = tokio::time::timeout(PATIENCE, both).await;
+        let ((status, _, body), ()) = both.expect("an end");
         assert_eq!(status, StatusCode::OK, "{body}");
         assert!(body.contains("hi"), "{body}");
     }
@@ -572,7 +574,7 @@ static RUNTIME: LazyLock<(tokio::runtime::Runtime, Ways)> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_befalls_a_body_both_ways_answer_alike(body in worn(plain("echo").body)) {
