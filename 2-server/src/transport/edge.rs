@@ -15,14 +15,14 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use ipnet::IpNet;
 use rmcp::{ErrorData, model::ErrorCode};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    credentials,
+    credentials, names,
     sessions::{CALLER, OwnedSessions},
     site::Site,
 };
@@ -141,8 +141,8 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     let mut claimed = Request::new(()).into_parts().0;
     claimed.method = parts.method.clone();
     claimed.uri = parts.uri.clone();
-    if let Some(session) = parts.headers.get("mcp-session-id") {
-        claimed.headers.insert("mcp-session-id", session.clone());
+    if let Some(session) = parts.headers.get(&names::SESSION_ID) {
+        claimed.headers.insert(&names::SESSION_ID, session.clone());
     }
     // It has done its work: what a handler never sees, it can't log or pass on.
     credentials::forget(&mut parts.headers);
@@ -162,7 +162,7 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
         // A session of an older version answers 200 with the error in its stream; only a whole
         // answer's status is still open.
         // Who was refused the handshake has no session, whatever rmcp says.
-        response.headers_mut().remove("mcp-session-id");
+        response.headers_mut().remove(&names::SESSION_ID);
         if is_json(response.headers()) {
             *response.status_mut() = denial.status();
             denial.add_headers(response.headers_mut());
@@ -228,7 +228,7 @@ impl Edge {
         if !self.is_proxy(address) {
             return Some(address);
         }
-        let forwarded = parts.headers.get_all("x-forwarded-for");
+        let forwarded = parts.headers.get_all(&names::FORWARDED_FOR);
         let hops = forwarded.iter().rev().flat_map(|value| {
             // By bytes: a proxy adds its word to a line that its client began, with any byte.
             value.as_bytes().rsplit(|byte| *byte == b',')
@@ -305,7 +305,7 @@ impl Edge {
     }
 
     /// Two headers of a name that may be there once: a proxy could read the one, and we the other.
-    fn ambiguous(&self, name: &str, known: &Known<'_>) -> Response {
+    fn ambiguous(&self, name: &HeaderName, known: &Known<'_>) -> Response {
         let said = format!("duplicate {name} header: send one");
         self.record(known, Outcome::Rejected, &said);
         let error = ErrorData::new(ErrorCode::HEADER_MISMATCH, said, None);
@@ -385,7 +385,7 @@ impl Edge {
 
     /// Whether a request names a session that isn't there for its caller.
     fn names_no_session(&self, headers: &HeaderMap, label: Option<&Arc<str>>) -> bool {
-        let Some(id) = headers.get("mcp-session-id") else {
+        let Some(id) = headers.get(&names::SESSION_ID) else {
             return false;
         };
         let is_theirs = |id| label.is_some_and(|label| self.sessions.belongs_to(id, label));
@@ -419,10 +419,10 @@ impl Edge {
 }
 
 /// A header that there are two of and that rmcp reads the first of; it looks after the others.
-fn named_twice(headers: &HeaderMap) -> Option<&'static str> {
-    ["mcp-protocol-version", "mcp-session-id"]
+fn named_twice(headers: &HeaderMap) -> Option<&'static HeaderName> {
+    [&names::PROTOCOL_VERSION, &names::SESSION_ID]
         .into_iter()
-        .find(|name| headers.get_all(*name).iter().nth(1).is_some())
+        .find(|name| names::is_doubled(headers, name))
 }
 
 /// What is asked, where no message says it. The path alone: a query may hold what must not be

@@ -30,6 +30,7 @@ use rmcp::{
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::names::{self, only};
 use crate::interceptor::Guard;
 
 /// What `_meta` may hold. A progress token or a log level asks for more than the answer, and what
@@ -111,7 +112,7 @@ impl<H: ServerHandler> FastPath<H> {
             arguments,
         } = &call.params;
         // `=?` begins a name that is encoded.
-        let is_named = only(headers, "mcp-name") == Some(name) && !name.starts_with("=?");
+        let is_named = only(headers, &names::NAME) == Some(name) && !name.starts_with("=?");
         let version = meta.get(VERSION).and_then(Value::as_str);
         (is_named
             && version == Some(ProtocolVersion::V_2026_07_28.as_str())
@@ -165,19 +166,18 @@ fn has_plain_headers(request: &Request) -> bool {
     let version = ProtocolVersion::V_2026_07_28;
     request.method() == Method::POST
         && request.uri().authority().is_none()
-        && only(headers, "mcp-protocol-version") == Some(version.as_str())
-        && only(headers, "mcp-method") == Some("tools/call")
-        && only(headers, "content-type") == Some("application/json")
-        && only(headers, "accept").is_some_and(takes_both)
+        && only(headers, &names::PROTOCOL_VERSION) == Some(version.as_str())
+        && only(headers, &names::METHOD) == Some("tools/call")
+        && only(headers, &header::CONTENT_TYPE) == Some("application/json")
+        && only(headers, &header::ACCEPT).is_some_and(takes_both)
         && !headers.keys().any(may_ask_for_more)
 }
 
 fn may_ask_for_more(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("mcp-param-")
-        || name == "mcp-session-id"
-        || name == "last-event-id"
-        || name == "origin"
+    *name == names::SESSION_ID
+        || *name == header::ORIGIN
+        || name.as_str().starts_with("mcp-param-")
+        || name.as_str() == "last-event-id"
 }
 
 /// Both are always to be accepted, and a client says so in these words; any other wording is rmcp's
@@ -186,13 +186,6 @@ fn takes_both(accept: &str) -> bool {
     let mut types: Vec<_> = accept.split(',').map(str::trim).collect();
     types.sort_unstable();
     types == ["application/json", "text/event-stream"]
-}
-
-/// A header's value, if there is one and no other.
-fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    values.next().is_none().then_some(value)
 }
 
 /// Whether the client's capabilities are there and can be read; none is what nearly all declare.

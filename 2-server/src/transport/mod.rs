@@ -12,6 +12,7 @@ mod credentials;
 mod edge;
 mod fast_path;
 pub mod http;
+mod names;
 mod sessions;
 mod site;
 mod sse;
