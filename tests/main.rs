@@ -64,6 +64,7 @@ mod learning_path;
 // Each step has the same shape, and each control its chapter.
 mod chapters;
 mod steps;
+mod stop;
 // What a newcomer's machine lacks is told, with what to do.
 mod ready;
 // What SECURITY.md names is there.

@@ -70,6 +70,28 @@ async fn every_outcome_is_written_once() {
 }
 
 #[tokio::test]
+async fn a_client_that_doesnt_say_its_name_has_none_in_the_record() {
+    let server = Server::prod().await;
+    let ada = server.client("ada");
+    let mut call = ada.message(
+        "tools/call",
+        json!({ "name": "echo", "arguments": { "message": "hi" } }),
+    );
+    let meta = call["params"]["_meta"].as_object_mut().unwrap();
+    meta.remove("io.modelcontextprotocol/clientInfo").unwrap();
+    assert_eq!(ada.send(call.clone()).await.status, 200);
+    // The same through rmcp, which has a stand-in for it.
+    call["params"]["_meta"]["progressToken"] = 1.into();
+    assert_eq!(ada.send(call).await.status, 200);
+    let record = server.record();
+    assert_eq!(record.len(), 2);
+    assert!(
+        record.iter().all(|line| line.get("client").is_none()),
+        "{record:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_name_that_tries_to_forge_a_line_stays_in_its_own() {
     let server = Server::prod().await;
     let forged = "echo\n{\"outcome\":\"SUCCESS\"}\u{202e}\u{1b}[2J";

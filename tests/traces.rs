@@ -112,6 +112,10 @@ mod collected {
         )
         .await;
 
+        let mut long = server.anonymous().message("ping-pong", json!({}));
+        long["id"] = "x".repeat(10_000).into();
+        server.anonymous().send(long).await;
+
         let told = told(&fake).unwrap();
         assert!(told.starts_with(&format!("00-{TRACE}-")), "{told}");
         assert!(!told.contains(CALLER), "the chat hangs below our own spans");
@@ -130,5 +134,7 @@ mod collected {
             assert!(holds(&sent, wanted), "{}", String::from_utf8_lossy(wanted));
         }
         assert!(!holds(&sent, b"secret question"));
+        // Spans wait in memory, so a caller's words are cut.
+        assert!(holds(&sent, &[b'x'; 64]) && !holds(&sent, &[b'x'; 65]));
     }
 }

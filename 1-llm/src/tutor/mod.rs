@@ -11,7 +11,10 @@ mod search;
 // Which tool a sentence asks for.
 mod intent;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use async_stream::stream;
 use serde_json::Value;
@@ -42,9 +45,13 @@ const QUESTION_MOST: usize = 2_000;
 /// The built-in tutor.
 #[derive(Clone)]
 pub struct Tutor {
-    known: Arc<Known>,
+    known: Arc<Learnt>,
     pace: Duration,
 }
+
+/// The pages are read when the first question comes: it takes some milliseconds, most programs with a
+/// tutor have a model too, and a host waits for a server to start.
+type Learnt = LazyLock<Known, Box<dyn FnOnce() -> Known + Send>>;
 
 struct Known {
     passages: Vec<Passage>,
@@ -65,10 +72,14 @@ impl Tutor {
 
     /// A tutor that knows these pages.
     pub fn of(pages: impl IntoIterator<Item = &'static Page>) -> Self {
-        let passages: Vec<Passage> = pages.into_iter().flat_map(passages::of).collect();
-        let index = Index::new(&passages);
+        let pages: Vec<_> = pages.into_iter().collect();
+        let read = move || {
+            let passages: Vec<Passage> = pages.into_iter().flat_map(passages::of).collect();
+            let index = Index::new(&passages);
+            Known { passages, index }
+        };
         Self {
-            known: Arc::new(Known { passages, index }),
+            known: Arc::new(LazyLock::new(Box::new(read))),
             pace: PACE,
         }
     }
@@ -116,7 +127,7 @@ impl Tutor {
 
     /// Answers from the pages.
     fn explain(&self, asked: &str, request: &ChatRequest) -> String {
-        let Known { passages, index } = &*self.known;
+        let Known { passages, index } = &**self.known;
         let words = index.words_of(asked);
         let before = question_before(&request.messages)
             .map(|text| index.words_of(text))

@@ -25,6 +25,7 @@ pub async fn run(effort: Effort) -> anyhow::Result<Section> {
         .into_iter()
         .map(|connections| (Lifecycle::Stateless, connections))
         .collect();
+    stages.push((Lifecycle::Progress, 16));
     stages.push((Lifecycle::Session, 16));
     for (lifecycle, connections) in stages {
         // Raw axum knows no sessions.
@@ -49,7 +50,7 @@ pub const RATE: fn(&Window) -> f64 = |window| window.requests_per_second;
 const P99: fn(&Window) -> f64 = |window| window.p99;
 
 fn show(section: &mut Section, lanes: &[Lane<'_>], lifecycle: Lifecycle, connections: usize) {
-    let at = format!("{}, {connections} connections", lifecycle.version());
+    let at = format!("{}, {connections} connections", lifecycle.name());
     section.say(&format!("`tools/call` of a 49-byte echo, {at}:\n"));
     section.say(&figures(lanes));
 

@@ -11,11 +11,13 @@ use tokio::{
 /// 49 bytes, which every server echoes.
 pub const MESSAGE: &str = "the quick brown fox jumps over the lazy dog today";
 
-/// The two lifecycles that MCP has.
+/// The two lifecycles that MCP has, the first of them twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifecycle {
     /// 2026-07-28: every request is whole in itself.
     Stateless,
+    /// 2026-07-28, from a caller who wants to hear of progress: the product's fast path isn't for it.
+    Progress,
     /// 2025-06-18: a session first; answers come as server-sent events.
     Session,
 }
@@ -23,7 +25,16 @@ pub enum Lifecycle {
 impl Lifecycle {
     pub fn version(self) -> &'static str {
         match self {
+            Self::Stateless | Self::Progress => "2026-07-28",
+            Self::Session => "2025-06-18",
+        }
+    }
+
+    /// What a table says of it.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Stateless => "2026-07-28",
+            Self::Progress => "2026-07-28 with a progress token",
             Self::Session => "2025-06-18",
         }
     }
@@ -32,12 +43,15 @@ impl Lifecycle {
 /// The body of a `tools/call`.
 pub fn call(lifecycle: Lifecycle, tool: &str, arguments: &serde_json::Value) -> String {
     let mut params = json!({ "name": tool, "arguments": arguments });
-    if lifecycle == Lifecycle::Stateless {
+    if lifecycle != Lifecycle::Session {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": lifecycle.version(),
             "io.modelcontextprotocol/clientInfo": { "name": "speed", "version": "1" },
             "io.modelcontextprotocol/clientCapabilities": {},
         });
+    }
+    if lifecycle == Lifecycle::Progress {
+        params["_meta"]["progressToken"] = 1.into();
     }
     json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string()
 }
@@ -83,7 +97,7 @@ impl Caller {
     pub async fn ready(address: &str, key: &str, lifecycle: Lifecycle) -> anyhow::Result<Self> {
         let mut caller = Self::connect(address).await?;
         let more = match lifecycle {
-            Lifecycle::Stateless => call_headers("echo"),
+            Lifecycle::Stateless | Lifecycle::Progress => call_headers("echo"),
             Lifecycle::Session => caller.open_session(key, lifecycle).await?,
         };
         caller.request = post(key, &more, &echo(lifecycle));

@@ -255,6 +255,8 @@ const MAX_NAME: usize = 64;
 /// How long a target or a client's name may be in a record.
 const MAX_TEXT: usize = 256;
 
+const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Facts {
@@ -412,6 +414,10 @@ fn client(context: &impl Context) -> Option<Box<str>> {
             claimed.get("version")?.as_str()?,
         ));
     }
+    // A request that is whole in itself has no handshake, and rmcp's stand-in for one names rmcp.
+    if context.meta().contains_key(PROTOCOL_VERSION) {
+        return None;
+    }
     let info = context.peer().peer_info()?;
     Some(name(&info.client_info.name, &info.client_info.version))
 }
@@ -425,7 +431,7 @@ fn protocol(context: &impl Context) -> &'static str {
     };
     let claimed = context
         .meta()
-        .get("io.modelcontextprotocol/protocolVersion")
+        .get(PROTOCOL_VERSION)
         .and_then(|value| value.as_str());
     match claimed {
         Some(text) => known(text).unwrap_or("unknown"),

@@ -3,9 +3,8 @@
 
 use http::{HeaderMap, Uri, header};
 
+use super::names;
 use crate::interceptor::Denial;
-
-const KEY_HEADERS: [&str; 2] = ["x-mcp-client-key", "x-api-key"];
 
 /// Finds the key of a request.
 ///
@@ -24,9 +23,9 @@ pub(super) fn key<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a st
         let (scheme, key) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
     });
-    let plain = KEY_HEADERS
+    let plain = names::KEYS
         .iter()
-        .flat_map(|name| headers.get_all(*name))
+        .flat_map(|name| headers.get_all(name))
         .map(|value| value.to_str().ok().map(str::trim));
     for key in bearers.chain(plain) {
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| {
@@ -45,7 +44,7 @@ pub(super) fn key<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a st
 /// Takes the credentials out.
 pub(super) fn forget(headers: &mut HeaderMap) {
     headers.remove(header::AUTHORIZATION);
-    for name in KEY_HEADERS {
+    for name in &names::KEYS {
         headers.remove(name);
     }
 }

@@ -15,13 +15,14 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use ipnet::IpNet;
 use rmcp::{ErrorData, model::ErrorCode};
 use serde_json::{Value, json};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    credentials,
+    credentials, names,
     sessions::{CALLER, OwnedSessions},
     site::Site,
 };
@@ -35,6 +36,9 @@ use crate::interceptor::{
 /// How rmcp begins its refusal of a body that is no message. `/messages` says the same, so that
 /// [`Edge::reshape`] words it alike for both.
 pub(super) const UNREADABLE: &str = "fail to deserialize";
+
+/// The request whose answer lasts until its caller goes.
+const LISTEN: &str = "subscriptions/listen";
 
 /// Of what rmcp says of a bad request, no more than this many characters are passed on.
 const MOST_SAID: usize = 512;
@@ -52,8 +56,15 @@ pub(super) struct Edge {
     pub(super) site: Site,
     pub(super) sessions: Arc<OwnedSessions>,
     pub(super) proxies: Vec<IpNet>,
+    /// Whether the proxies speak TLS for this server, which has none of its own and is bound where
+    /// others reach it.
+    pub(super) only_by_proxy: bool,
     pub(super) max_body: usize,
     pub(super) body_time_out: Duration,
+    /// Fires when the server is told to stop.
+    pub(super) closing: CancellationToken,
+    /// Tears off what still runs, when nobody can answer any more.
+    pub(super) _ended: DropGuard,
 }
 
 /// How far a request is known when it must be refused.
@@ -130,8 +141,8 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     let mut claimed = Request::new(()).into_parts().0;
     claimed.method = parts.method.clone();
     claimed.uri = parts.uri.clone();
-    if let Some(session) = parts.headers.get("mcp-session-id") {
-        claimed.headers.insert("mcp-session-id", session.clone());
+    if let Some(session) = parts.headers.get(&names::SESSION_ID) {
+        claimed.headers.insert(&names::SESSION_ID, session.clone());
     }
     // It has done its work: what a handler never sees, it can't log or pass on.
     credentials::forget(&mut parts.headers);
@@ -151,7 +162,7 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
         // A session of an older version answers 200 with the error in its stream; only a whole
         // answer's status is still open.
         // Who was refused the handshake has no session, whatever rmcp says.
-        response.headers_mut().remove("mcp-session-id");
+        response.headers_mut().remove(&names::SESSION_ID);
         if is_json(response.headers()) {
             *response.status_mut() = denial.status();
             denial.add_headers(response.headers_mut());
@@ -171,7 +182,11 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
         edge.record(&known, Outcome::Success, "");
     }
     if is_stream(response.headers()) {
-        end_with(&principal, response)
+        // What lasts until its caller goes would hold up a server that is told to stop; what answers
+        // a call is waited for. `/sse` knows by itself which it is.
+        let lasts = transport(&claimed) == "http"
+            && (claimed.method == Method::GET || method_of(&body).as_deref() == Some(LISTEN));
+        end_with(&principal, lasts.then(|| edge.closing.clone()), response)
     } else {
         response
     }
@@ -179,6 +194,12 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
 
 impl Edge {
     fn admit(&self, parts: &Parts, address: Option<IpAddr>) -> Result<Principal, Denial> {
+        if self.only_by_proxy && !self.is_shielded(parts) {
+            return Err(Denial::new(
+                DenialKind::Forbidden,
+                "this server is served by a proxy, over TLS: connect to that",
+            ));
+        }
         self.site.check(&parts.uri, &parts.headers)?;
         let key = credentials::key(&parts.uri, &parts.headers)?;
         // A connection without an address can't be told from others, so it can't be limited.
@@ -187,16 +208,27 @@ impl Edge {
         self.authenticator.sign_in(key, Peer::Address(address))
     }
 
+    /// Whether nobody on the way can have read along: it came from a proxy, or never left the machine.
+    fn is_shielded(&self, parts: &Parts) -> bool {
+        parts.extensions.get::<Remote>().is_some_and(|remote| {
+            let address = remote.0.ip().to_canonical();
+            address.is_loopback() || self.is_proxy(address)
+        })
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|net| net.contains(&address))
+    }
+
     /// The caller's address: the connection's, or, when that is a trusted proxy, the last one that
     /// no trusted proxy put into `X-Forwarded-For`. What stands further left is the caller's word.
     fn address(&self, parts: &Parts) -> Option<IpAddr> {
         let Remote(connection) = parts.extensions.get::<Remote>()?;
-        let trusted = |address: &IpAddr| self.proxies.iter().any(|net| net.contains(address));
         let mut address = connection.ip().to_canonical();
-        if !trusted(&address) {
+        if !self.is_proxy(address) {
             return Some(address);
         }
-        let forwarded = parts.headers.get_all("x-forwarded-for");
+        let forwarded = parts.headers.get_all(&names::FORWARDED_FOR);
         let hops = forwarded.iter().rev().flat_map(|value| {
             // By bytes: a proxy adds its word to a line that its client began, with any byte.
             value.as_bytes().rsplit(|byte| *byte == b',')
@@ -206,7 +238,7 @@ impl Edge {
             // may be allowed more than the caller.
             let hop = std::str::from_utf8(hop).ok()?;
             address = hop.trim().parse::<IpAddr>().ok()?.to_canonical();
-            if !trusted(&address) {
+            if !self.is_proxy(address) {
                 break;
             }
         }
@@ -273,7 +305,7 @@ impl Edge {
     }
 
     /// Two headers of a name that may be there once: a proxy could read the one, and we the other.
-    fn ambiguous(&self, name: &str, known: &Known<'_>) -> Response {
+    fn ambiguous(&self, name: &HeaderName, known: &Known<'_>) -> Response {
         let said = format!("duplicate {name} header: send one");
         self.record(known, Outcome::Rejected, &said);
         let error = ErrorData::new(ErrorCode::HEADER_MISMATCH, said, None);
@@ -353,7 +385,7 @@ impl Edge {
 
     /// Whether a request names a session that isn't there for its caller.
     fn names_no_session(&self, headers: &HeaderMap, label: Option<&Arc<str>>) -> bool {
-        let Some(id) = headers.get("mcp-session-id") else {
+        let Some(id) = headers.get(&names::SESSION_ID) else {
             return false;
         };
         let is_theirs = |id| label.is_some_and(|label| self.sessions.belongs_to(id, label));
@@ -387,10 +419,10 @@ impl Edge {
 }
 
 /// A header that there are two of and that rmcp reads the first of; it looks after the others.
-fn named_twice(headers: &HeaderMap) -> Option<&'static str> {
-    ["mcp-protocol-version", "mcp-session-id"]
+fn named_twice(headers: &HeaderMap) -> Option<&'static HeaderName> {
+    [&names::PROTOCOL_VERSION, &names::SESSION_ID]
         .into_iter()
-        .find(|name| headers.get_all(*name).iter().nth(1).is_some())
+        .find(|name| names::is_doubled(headers, name))
 }
 
 /// What is asked, where no message says it. The path alone: a query may hold what must not be
@@ -452,9 +484,24 @@ fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
         .is_some_and(|value| value.starts_with(wanted))
 }
 
-/// Ends a stream when its caller's key is revoked or runs out.
-fn end_with(principal: &Principal, response: Response) -> Response {
+/// Ends a stream when its caller's key is revoked or runs out, or when the server stops.
+fn end_with(
+    principal: &Principal,
+    closing: Option<CancellationToken>,
+    response: Response,
+) -> Response {
     let principal = principal.clone();
-    let ended = Box::pin(async move { principal.over_and_told().await });
+    let ended = Box::pin(async move {
+        let closed = async {
+            match closing {
+                Some(closing) => closing.cancelled_owned().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = principal.over_and_told() => {}
+            () = closed => {}
+        }
+    });
     response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended)))
 }

@@ -45,7 +45,8 @@ const BODY_TIME_OUT: Duration = Duration::from_secs(20);
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// Everything that the server answers to: `/mcp`; `/sse` and `/messages`, where they are switched
-/// on; and `/healthz` for whoever watches it.
+/// on; and `/healthz` for whoever watches it. When `shutdown` fires, streams that would last for ever
+/// end, and calls go on; when the router is dropped, so do they.
 pub fn router<H: ServerHandler>(
     guard: &Guard<H>,
     pipeline: &Pipeline,
@@ -62,8 +63,19 @@ pub fn router_and_sessions<H: ServerHandler>(
     settings: &config::Server,
     shutdown: CancellationToken,
 ) -> (Router, Sessions) {
+    by_ways(guard, pipeline, settings, shutdown, true)
+}
+
+pub(super) fn by_ways<H: ServerHandler>(
+    guard: &Guard<H>,
+    pipeline: &Pipeline,
+    settings: &config::Server,
+    shutdown: CancellationToken,
+    fast: bool,
+) -> (Router, Sessions) {
     let site = Site::new(&settings.allowed_hosts, &settings.allowed_origins);
-    let (mcp, sessions) = streamable::service(guard, settings, &site, shutdown.clone());
+    let ended = CancellationToken::new();
+    let (mcp, sessions) = streamable::service(guard, settings, &site, fast, ended.clone());
     let edge = Arc::new(Edge {
         authenticator: Arc::clone(&pipeline.authenticator),
         journal: Arc::clone(&pipeline.journal),
@@ -71,8 +83,11 @@ pub fn router_and_sessions<H: ServerHandler>(
         site: site.clone(),
         sessions: Arc::clone(&sessions),
         proxies: settings.trusted_proxies.clone(),
+        only_by_proxy: !settings.host.is_loopback() && settings.tls_cert.is_none(),
         max_body: settings.max_body_bytes,
         body_time_out: BODY_TIME_OUT,
+        closing: shutdown.clone(),
+        _ended: ended.drop_guard(),
     });
     let mut paths = Router::new().route_service("/mcp", mcp);
     let mut streams = None;

@@ -12,6 +12,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, Uri, header, uri::Authority};
 
+use super::names::is_doubled;
 use crate::interceptor::{Denial, DenialKind};
 
 /// The hosts and origins that are good.
@@ -58,9 +59,7 @@ impl Site {
     /// 403 for a host or an origin that isn't good.
     pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
         let forbidden = |reason: &str| Err(Denial::new(DenialKind::Forbidden, reason));
-        if headers.get_all(header::HOST).iter().nth(1).is_some()
-            || headers.get_all(header::ORIGIN).iter().nth(1).is_some()
-        {
+        if is_doubled(headers, &header::HOST) || is_doubled(headers, &header::ORIGIN) {
             return forbidden("two Host or two Origin headers");
         }
         let host = match headers.get(header::HOST) {

@@ -1,9 +1,9 @@
 //! `/mcp`: Streamable HTTP (2026-07-28, transports, "Streamable HTTP"). rmcp speaks it, for clients
-//! of every version; this file only sets it up.
+//! of every version; this file only sets it up, and asks the [fast path](super::fast_path) first.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{extract::Request, response::IntoResponse};
+use axum::{body::Body, extract::Request, response::IntoResponse};
 use rmcp::{
     ServerHandler,
     transport::streamable_http_server::{
@@ -13,7 +13,7 @@ use rmcp::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::{sessions::OwnedSessions, site::Site};
+use super::{fast_path::FastPath, sessions::OwnedSessions, site::Site};
 use crate::{config, interceptor::Guard};
 
 /// How long rmcp keeps what it sent for a call that its caller cancelled, for a client whose stream
@@ -21,12 +21,14 @@ use crate::{config, interceptor::Guard};
 /// 60 s are long: each event of a session looks through all that is kept.
 const KEEP_ANSWERS: Duration = Duration::from_secs(10);
 
-/// The service behind `/mcp`, and the sessions that it keeps.
+/// The service behind `/mcp`, and the sessions that it keeps. What still runs when `ended` fires is
+/// torn off.
 pub(super) fn service<H: ServerHandler>(
     guard: &Guard<H>,
     settings: &config::Server,
     site: &Site,
-    shutdown: CancellationToken,
+    fast: bool,
+    ended: CancellationToken,
 ) -> (
     impl Service<Request, Response: IntoResponse, Error = Infallible, Future: Send + 'static>
     + Clone
@@ -50,18 +52,28 @@ pub(super) fn service<H: ServerHandler>(
         // One answer is one JSON body; what streams becomes SSE by itself.
         .with_json_response(true)
         .with_max_request_body_bytes(settings.max_body_bytes)
-        .with_cancellation_token(shutdown);
+        .with_cancellation_token(ended);
+    let fast = fast.then(|| FastPath::new(guard.clone()));
     // The guard is built once; a request costs a clone of a few pointers.
     let guard = guard.clone();
     let service =
         StreamableHttpService::new(move || Ok(guard.clone()), Arc::clone(&sessions), config);
     // Shared, because a clone of rmcp's service copies its whole configuration, and axum clones
     // what it serves for every request.
-    let service = Arc::new(service);
-    let answer = tower::service_fn(move |request| {
-        let service = Arc::clone(&service);
-        // Boxed here: the future is large, and everything around it moves it.
-        Box::pin(async move { Ok(service.handle(request).await) })
+    let ways = Arc::new((fast, service));
+    let answer = tower::service_fn(move |mut request: Request| {
+        let ways = Arc::clone(&ways);
+        // Boxed here: the futures are large, and everything around them moves them.
+        Box::pin(async move {
+            let (fast, service) = &*ways;
+            if let Some(fast) = fast {
+                request = match fast.answer(request).await {
+                    Ok(response) => return Ok(response),
+                    Err(request) => request,
+                };
+            }
+            Ok(Box::pin(service.handle(request)).await.map(Body::new))
+        })
     });
     (answer, sessions)
 }

@@ -191,3 +191,54 @@ impl Files {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path) -> String {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+        std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        made.cert.pem()
+    }
+
+    fn served(tls: &Tls) -> Vec<CertificateDer<'static>> {
+        tls.current.0.read().unwrap().cert.clone()
+    }
+
+    #[test]
+    fn what_cant_be_used_leaves_the_last_good_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+        write(folder.path());
+        let tls = Tls::open(&files[0], &files[1]).unwrap();
+        let good = served(&tls);
+        let another = tempfile::tempdir().unwrap();
+        let another = write(another.path());
+        for (file, content) in [
+            (&files[0], "garbage"),
+            (&files[0], ""),
+            (
+                &files[0],
+                "-----BEGIN CERTIFICATE-----\n???\n-----END CERTIFICATE-----\n",
+            ),
+            (&files[0], &*another),
+            (&files[1], "garbage"),
+            (&files[1], ""),
+        ] {
+            let before = std::fs::read(file).unwrap();
+            std::fs::write(file, content).unwrap();
+            let error = tls.reload().unwrap_err().to_string();
+            assert!(error.contains(".pem"), "it names the file: {error}");
+            assert_eq!(served(&tls), good, "{content}");
+            std::fs::write(file, before).unwrap();
+        }
+        std::fs::remove_file(&files[1]).unwrap();
+        assert!(tls.reload().is_err());
+        assert_eq!(served(&tls), good);
+        write(folder.path());
+        tls.reload().unwrap();
+        assert_ne!(served(&tls), good);
+    }
+}

@@ -652,3 +652,27 @@ async fn it_is_off_in_prod_unless_it_is_switched_on() {
         );
     }
 }
+
+#[tokio::test]
+async fn where_a_proxy_encrypts_nobody_is_served_around_it() {
+    let server = server(|settings| {
+        settings.host = [0, 0, 0, 0].into();
+        settings.trusted_proxies = vec!["10.0.0.1/32".parse().unwrap()];
+    });
+    for (address, is_served) in [
+        ([10, 0, 0, 1], true),
+        ([127, 0, 0, 1], true),
+        ([10, 0, 0, 2], false),
+    ] {
+        let request = Request::post("/mcp")
+            .header(header::HOST, "localhost")
+            .header(header::AUTHORIZATION, "Bearer ada")
+            .header("x-forwarded-for", "192.0.2.7")
+            .extension(Remote((address, 1).into()))
+            .body(Body::from("no message"))
+            .unwrap();
+        let answer = server.router.clone().call(request).await.unwrap();
+        let is_refused = answer.status() == StatusCode::FORBIDDEN;
+        assert_eq!(is_refused, !is_served, "{address:?}: {}", answer.status());
+    }
+}
