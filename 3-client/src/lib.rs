@@ -31,6 +31,7 @@ pub mod store;
 
 // The screen: what is drawn, the terminal it is drawn on, and the loop that joins everything; and the
 // same client without a screen.
+mod frames;
 mod hands;
 pub mod headless;
 pub mod plain;

@@ -15,6 +15,7 @@ use crate::app::{App, Overlay};
 use crate::command::Command;
 use crate::config::Config;
 use crate::event::Event;
+use crate::frames::Frames;
 use crate::hands::{self, Hands};
 use crate::link::Hub;
 use crate::store::{self, ChatImage, Store};
@@ -23,8 +24,6 @@ use crate::ui::View;
 use crate::ui::theme::Theme;
 use crate::wire::WireLog;
 
-/// At most sixty frames a second.
-const FRAME: Duration = Duration::from_micros(16_667);
 /// How often time is shown anew while something runs.
 const TICK: Duration = Duration::from_millis(500);
 /// A crash loses at most this much.
@@ -59,23 +58,21 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let mut saving = tokio::task::JoinSet::new();
 
-    let mut dirty = true;
-    let mut last_frame = Instant::now();
+    let mut frames = Frames::new(Instant::now());
     let mut tick = tokio::time::interval(TICK);
     let mut save = tokio::time::interval(SAVE);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     'main: loop {
-        if dirty && last_frame.elapsed() >= FRAME {
+        if frames.wait(Instant::now()) == Some(Duration::ZERO) {
             app.now = began.elapsed();
             if matches!(app.overlay, Overlay::Wire) {
                 app.update(Event::Wire(wire.since(app.wire.newest())));
             }
             draw(&mut terminal, &mut view, &app)?;
-            last_frame = Instant::now();
-            dirty = false;
+            frames.drawn(Instant::now());
         }
-        let next_frame = FRAME.saturating_sub(last_frame.elapsed());
+        let next_frame = frames.wait(Instant::now());
         let event = tokio::select! {
             biased;
             key = keys.next() => match key {
@@ -88,7 +85,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
                 Some(Err(_)) | None => break,
             },
             () = signals.recv() => break,
-            () = tokio::time::sleep(next_frame), if dirty => continue,
+            () = tokio::time::sleep(next_frame.unwrap_or_default()), if next_frame.is_some() => continue,
             Some((place, event)) = links.recv() => Event::Link(place, event),
             Some(event) = inbox.recv() => event,
             Some(asked) = asked.recv() => {
@@ -103,7 +100,10 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
             }
         };
         app.now = began.elapsed();
-        dirty = true;
+        frames.want(matches!(
+            event,
+            Event::Key(_) | Event::Paste(_) | Event::Mouse(_) | Event::Resize
+        ));
         for command in app.update(event) {
             match hands.carry_out(command, &app) {
                 Some(Command::Scroll(scroll)) => view.scroll(app.chat().id, scroll),

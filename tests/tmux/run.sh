@@ -140,6 +140,9 @@ port=$(free_port)
 serve
 terminal "MCP_SERVER_URL=http://127.0.0.1:$port/mcp $target/mcp-client"
 expect "the client connects" "Enter sends" 60
+tmux send-keys -t main -l "$(printf 'word %.0s' $(seq 600))to the end"
+expect "a long text that comes at once is there to its end" "to the end"
+tmux send-keys -t main C-u
 type_in "Why is the sky blue?"
 expect "a slow answer begins" "answering"
 tmux send-keys -t main Escape
