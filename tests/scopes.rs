@@ -89,4 +89,9 @@ async fn a_grant_can_bound_the_arguments() {
         said.contains("message") && !said.contains("rm -rf"),
         "the argument's name, not its value: {said}"
     );
+    assert_eq!(
+        refused.error()["data"]["required_scopes"],
+        Value::Null,
+        "the scope is there, so nobody is told to ask for it"
+    );
 }

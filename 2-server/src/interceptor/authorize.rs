@@ -59,7 +59,8 @@ impl Rule for Authorize {
                         breach.argument,
                         expected(&breach.expected)
                     );
-                    return Err(Denial::forbidden(reason, facts.shared_requires()));
+                    // The scope isn't what is missing, so none is asked for.
+                    return Err(Denial::new(DenialKind::Forbidden, reason));
                 }
                 Decision::Missing => return Err(lacks(facts)),
             }
