@@ -28,23 +28,23 @@ impl Passage {
     }
 
     /// The part of the text that a question is about: of several paragraphs or items those for
-    /// which `about` holds, each with the code that it introduces; all of it when none does.
+    /// which `about` holds, each with the code or the table that it introduces; all of it when none does.
     pub(super) fn quote(&self, about: impl Fn(&str) -> bool) -> String {
-        let is_code = |block: &String| block.starts_with("```");
+        // What a sentence that ends in a colon shows.
+        let is_shown = |block: &String| block.starts_with("```") || block.starts_with('|');
         let mut kept: Vec<&String> = Vec::new();
         for (at, block) in self.blocks.iter().enumerate() {
             let before = at.checked_sub(1).and_then(|at| self.blocks.get(at));
-            // Code and the sentence that introduces it stand or fall together.
+            // Code or a table, and the sentence that introduces it, stand or fall together.
             let mates = match self.blocks.get(at + 1) {
-                Some(code) if block.ends_with(':') && is_code(code) => Some(code),
-                _ => before.filter(|words| is_code(block) && words.ends_with(':')),
+                Some(shown) if block.ends_with(':') && is_shown(shown) => Some(shown),
+                _ => before.filter(|words| is_shown(block) && words.ends_with(':')),
             };
             if about(block) || mates.is_some_and(|mate| about(mate)) {
                 kept.push(block);
             }
         }
-        let only_code = kept.iter().all(|block| is_code(block));
-        if only_code {
+        if kept.iter().all(|block| is_shown(block)) {
             self.text.clone()
         } else {
             joined(kept.into_iter())
@@ -92,6 +92,9 @@ pub(super) fn of(page: &'static Page) -> Vec<Passage> {
         } else if trimmed.is_empty() || is_item(line) {
             blocks.push(std::mem::take(&mut block));
             push_line(&mut block, line.trim_end());
+        } else if goes_on(&block, trimmed) {
+            block.push(' ');
+            block.push_str(trimmed);
         } else if !trimmed.starts_with("<!--") {
             push_line(&mut block, line);
         }
@@ -134,6 +137,20 @@ fn is_item(line: &str) -> bool {
         .split_once(". ")
         .is_some_and(|(n, _)| n.parse::<u8>().is_ok());
     numbered || line.starts_with("- ") || line.starts_with("* ")
+}
+
+/// Whether a line goes on with the sentence before it. Pages are folded for an editor; who quotes them
+/// folds for a reader.
+fn goes_on(block: &str, line: &str) -> bool {
+    let stands_alone = |line: &str| {
+        line.starts_with(['|', '>', '<']) || line.starts_with("```") || line.starts_with("~~~")
+    };
+    let last = block.lines().next_back().unwrap_or_default();
+    !last.is_empty()
+        && !last.ends_with("  ")
+        && !stands_alone(last.trim_start())
+        && !stands_alone(line)
+        && !is_item(line)
 }
 
 fn push_line(block: &mut String, line: &str) {
@@ -240,6 +257,17 @@ mod tests {
         assert_eq!(quote("fish"), "- a fish");
         assert_eq!(quote("bark"), quote("dogs"));
         assert_eq!(quote("horse"), found[0].text);
+    }
+
+    #[test]
+    fn folded_sentences_are_whole_and_what_has_lines_keeps_them() {
+        let found = passages(
+            "# A\nOne sentence\nin two lines.  \nA verse.\n\n- an item\n  that goes on\n  - and one inside\n\nThe table:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nAfter it.\n",
+        );
+        let text = "One sentence in two lines.  \nA verse.\n- an item that goes on\n  - and one inside\n\nThe table:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nAfter it.";
+        assert_eq!(found[0].text, text);
+        let quote = found[0].quote(|block| block.contains("table"));
+        assert_eq!(quote, "The table:\n\n| a | b |\n|---|---|\n| 1 | 2 |");
     }
 
     #[test]
