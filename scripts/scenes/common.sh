@@ -2,8 +2,7 @@
 # What the scenes share: programs, a folder that is gone at the end, and a server over HTTP.
 . scripts/lab-server.sh
 
-cargo build --quiet --package mcp-client --bin mcp-client
-cargo build --quiet --package mcp-server --bin mcp-server
+build mcp-client mcp-server
 
 folder="$(mktemp -d)"
 trap 'stop_all; rm -rf "$folder"' EXIT
