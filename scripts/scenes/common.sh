@@ -26,11 +26,11 @@ add_key() {
   "$target/mcp-server" keys add "$@" --file "$keys" 2> /dev/null
 }
 
-# A call with a key, its answer in one line, whatever comes of it.
+# A call with a key, and its answer, whatever comes of it.
 call() {
   local key="$1"
   shift
-  MCP_CLIENT_KEY="$key" "$target/mcp-client" --server "$url" call "$@" 2>&1 | tr '\n' ' ' | sed 's/ *$//' || true
+  MCP_CLIENT_KEY="$key" "$target/mcp-client" --server "$url" call "$@" 2>&1 || true
 }
 
 # One step of the story: what is done, and what came of it.
