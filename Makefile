@@ -6,6 +6,10 @@ CARGO ?= cargo
 CONFIG ?= config/server.toml
 TOOLS_DIR ?= .tools
 SECONDS ?= 600
+# Whoever looks on sees what is being built; a pipe gets only what the command itself says.
+QUIET := $(shell [ -t 2 ] || echo --quiet)
+# Programs are built by --bin and not by --package. Cargo unites the features of all packages that it
+# may build, and --package narrows that down: what they share would be built anew for each of them.
 SPEED = $(CARGO) bench --quiet --package mcp-server --bench speed --
 export TOOLS_DIR
 
@@ -25,13 +29,13 @@ run: toolchain config-there ## Server and chat client together, in this terminal
 	@CONFIG=$(CONFIG) scripts/run.sh
 
 run-server: toolchain config-there ## The server over stdio, as a host launches it
-	@$(CARGO) run --quiet --package mcp-server -- --config $(CONFIG)
+	@$(CARGO) run --quiet --bin mcp-server -- --config $(CONFIG)
 
 run-server-sse: toolchain config-there ## The server over HTTP, for run-client in a second terminal
-	@$(CARGO) run --package mcp-server -- --config $(CONFIG) --transport sse
+	@$(CARGO) run --bin mcp-server -- --config $(CONFIG) --transport sse
 
 run-client: toolchain ## The chat client; needs a server
-	@$(CARGO) run --package mcp-client
+	@$(CARGO) run --bin mcp-client
 
 test: toolchain ## All tests; no network needed
 	$(CARGO) test --workspace
@@ -88,8 +92,7 @@ attack: toolchain ## Attack a guarded server; DEFENCE=name takes a defence away,
 	@DEFENCE=$(DEFENCE) ONLY=$(ONLY) ARGS="$(ARGS)" scripts/attack.sh
 
 lab: toolchain ## Play a real exchange, message by message: LAB=handshake, tools, streaming, cancel, eras, stdio-vs-http
-	@$(CARGO) build --quiet --package mcp-client --bin mcp-client
-	@$(CARGO) build --quiet --package mcp-server --bin mcp-server
+	@$(CARGO) build $(QUIET) --bin mcp-client --bin mcp-server
 	@"$${CARGO_TARGET_DIR:-target}/debug/mcp-client" lab $(or $(LAB),handshake) $(ARGS)
 
 docs-update: toolchain ## Write anew what the pages show of each command's output; needs python3

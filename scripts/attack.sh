@@ -17,8 +17,7 @@ elif [ -n "${ONLY:-}" ] && [ -r "scripts/scenes/$ONLY.sh" ]; then
   exec bash "scripts/scenes/$ONLY.sh" on
 fi
 
-cargo build --quiet --package mcp-client --bin mcp-client
-cargo build --quiet --package mcp-server --features lab --bin mcp-server-lab
+features=mcp-server/lab build mcp-client mcp-server-lab
 
 # Two keys for this run only: one that may do everything, one that may do little.
 MCP_CLIENT_KEY="$(random)" MCP_CLIENT_SECOND_KEY="$(random)"

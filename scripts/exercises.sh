@@ -51,7 +51,6 @@ hint() {
 run() {
   local which=--workspace
   [ -z "${2:-}" ] || which="--package $2"
-  rm -f "$work"/*.state "$work"/*.words
   # shellcheck disable=SC2086 # the two words of --package NAME
   RUST_BACKTRACE=0 "$cargo" test --quiet $which --test exercises --features "$1" --no-fail-fast \
     -- --format pretty > "$work/out" 2> "$work/err" || true
@@ -134,7 +133,11 @@ list() {
     [ -n "$only" ] || { echo "there is no step ${STEP} with exercises: 1, 2 or 3" >&2; return 1; }
   fi
   [ ! -t 2 ] || echo "${dim}building and running; the first time takes a while$plain" >&2
-  run exercises "$(echo "$steps" | sed -n "s/^${only:-none}:\([^:]*\):.*/\1/p")"
+  # Step by step also where all are asked for: `--workspace` unites the features of the three, which
+  # would build everything once more for whoever asks for one of them afterwards.
+  for package in $(echo "$steps" | sed -n "s/^${only:-[^:]*}:\([^:]*\):.*/\1/p"); do
+    run exercises "$package"
+  done
   if [ -n "${EX:-}" ]; then
     show "$file"
     return
@@ -207,6 +210,7 @@ prove() {
   for file in */exercises/solutions/*.rs; do
     [ -f "${file/solutions\//}" ] || fault "$file" "it is the solution of nothing"
   done
+  rm -f "$work"/*.state "$work"/*.words
   run solutions
   for file in $(files); do
     [ "$(state "$file")" = ok ] ||

@@ -6,6 +6,16 @@ server=""
 url=""
 started=()
 
+# Builds programs: `build mcp-client mcp-server`. Whoever looks on sees that something is going on,
+# because the first time takes minutes. By --bin and not by --package, so that the features, and with
+# them all that is shared, are those of `make run`.
+build() {
+  local program how=(--features "${features:-}")
+  for program in "$@"; do how+=(--bin "$program"); done
+  [ -t 2 ] || how+=(--quiet)
+  cargo build "${how[@]}"
+}
+
 random() {
   od -An -N32 -tx1 /dev/urandom | tr -d ' \n'
 }

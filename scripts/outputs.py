@@ -134,7 +134,7 @@ def main():
     env = environment(folder.name)
     beside = {
         "server": Beside(
-            "MCP_SERVER__PORT=0 MCP_LLM__PROVIDER=tutor exec cargo run -q -p mcp-server --bin mcp-server -- --transport sse",
+            "MCP_SERVER__PORT=0 MCP_LLM__PROVIDER=tutor exec cargo run -q --bin mcp-server -- --transport sse",
             "MCP_SERVER_URL", r"listening on (http://\S+)"),
         "ollama": Beside(
             "exec cargo run -q -p mcp-llm --example fake-ollama -- --port 0",

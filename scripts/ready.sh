@@ -98,7 +98,7 @@ look_for_ollama() {
   local host="${OLLAMA_HOST:-127.0.0.1:11434}" port said
   case "$host" in
     https://*)
-      note "Ollama at $host isn't looked at here" "cargo run -q -p mcp-llm -- doctor"
+      note "Ollama at $host isn't looked at here" "cargo run -q --bin mcp-llm -- doctor"
       return
       ;;
   esac
@@ -124,7 +124,7 @@ look_for_ollama() {
     *'"name"'*) ok "Ollama at $host:$port, with a model" ;;
     *'"models"'*)
       note "Ollama answers at $host:$port and has no model" \
-        "fetch one that can call tools (2 GB): cargo run -q -p mcp-llm -- pull llama3.2" \
+        "fetch one that can call tools (2 GB): cargo run -q --bin mcp-llm -- pull llama3.2" \
         "or use the tutor: export MCP_LLM__PROVIDER=tutor"
       ;;
     *)
@@ -156,7 +156,7 @@ tool() {
 
 terminal() {
   if [ "${TERM:-dumb}" = dumb ]; then
-    note "this terminal can't be drawn on" "chat line by line: cargo run -q -p mcp-client -- --plain"
+    note "this terminal can't be drawn on" "chat line by line: cargo run -q --bin mcp-client -- --plain"
   else
     ok "a terminal that can be drawn on"
   fi

@@ -62,7 +62,7 @@ fn a_key_is_made_shown_once_and_taken_back() {
             && listed.contains("role user"),
         "{listed}"
     );
-    assert!(err(&keys(&["check"])).contains("1 keys"));
+    assert!(err(&keys(&["check"])).contains("1 key, and it is good"));
 
     // Comments stay where a person put them.
     std::fs::write(&file, format!("# our keys\n{text}")).unwrap();

@@ -76,6 +76,38 @@ fn a_mistake_in_the_environment_is_named_by_its_variable() {
 }
 
 #[test]
+fn a_keys_file_that_isnt_there_is_named_once_with_the_command_that_makes_it() {
+    let output = start(
+        None,
+        &[
+            ("MCP_SERVER__MODE", "prod"),
+            ("MCP_AUTH__KEYS_FILE", "k.toml"),
+        ],
+    );
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.trim_end()
+            .ends_with("; make it with `mcp-server keys add NAME --role user --file k.toml`"),
+        "{text}"
+    );
+    assert_eq!(text.matches("os error 2").count(), 1, "{text}");
+}
+
+#[test]
+fn a_proxy_may_be_an_address_or_a_network() {
+    for (text, network) in [
+        ("10.0.0.5", "10.0.0.5/32"),
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("2001:db8::1", "2001:db8::1/128"),
+    ] {
+        let file = format!("[server]\ntrusted_proxies = [\"{text}\"]\n");
+        let from_file: mcp_server::config::Config = toml::from_str(&file).unwrap();
+        assert_eq!(from_file.server.trusted_proxies, [network.parse().unwrap()]);
+    }
+}
+
+#[test]
 fn what_contradicts_the_mode_stops_the_start() {
     let prod = ("MCP_SERVER__MODE", "prod");
     refused(
@@ -106,6 +138,11 @@ fn what_contradicts_the_mode_stops_the_start() {
             ("MCP_SERVER__HOST", "0.0.0.0"),
         ],
         "server.host: 0.0.0.0 can be reached from outside without encryption",
+    );
+    refused(
+        None,
+        &[("MCP_SERVER__TRUSTED_PROXIES", "10.0.0.5, proxy")],
+        "\"proxy\" is neither an address nor a network: write 10.0.0.5",
     );
     for everybody in ["0.0.0.0/0", "::/0"] {
         refused(

@@ -110,6 +110,25 @@ fn a_host_gets_protocol_and_nothing_else_at_any_log_level() {
 }
 
 #[test]
+fn the_log_says_why_the_weather_isnt_known_and_never_which_city() {
+    let mut host = Host::launch(&[
+        // A port that nothing listens on.
+        ("MCP_WEATHER__GEOCODING_URL", "http://127.0.0.1:9/v1/search"),
+        ("MCP_AUDIT__STDERR", "false"),
+    ]);
+    host.hello();
+    let call = json!({ "name": "weather-get", "arguments": { "city": "Atlantis" } });
+    let answer = host.ask("tools/call", &call);
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    let (_, log) = host.end();
+    assert!(
+        log.contains("geocoding failed") && log.contains("refused"),
+        "{log}"
+    );
+    assert!(!log.contains("Atlantis"), "{log}");
+}
+
+#[test]
 fn a_line_that_is_no_message_doesnt_stop_the_server() {
     let mut host = Host::launch(&[("MCP_SERVER__MAX_BODY_BYTES", "100000")]);
     host.hello();

@@ -46,7 +46,8 @@ impl Calculator {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let pipeline = Pipeline::builder()
-        // For callers with keys: .keys_file(Path::new("config/keys.toml"), Roles::new())?
+        // For callers with keys: .keys_file(Path::new("config/keys.toml"), Roles::new())?, and after
+        // `build` a task for `pipeline.authenticator.keys().follow()`, so that a key can be revoked.
         .anonymous(Grants::new(vec![Grant::parse("tools:math:add")?]))
         .catalogue(
             Catalogue::new()

@@ -11,12 +11,12 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::interceptor::{
     LimitSettings, Rate,
     audit::{FileSettings, JournalSettings},
-    keys::{GrantSpec, Role, Roles, resolve},
+    keys::{GrantSpec, Role, Roles, network, resolve},
 };
 
 mod environment;
@@ -92,6 +92,7 @@ pub struct Server {
     /// Origins that a browser may call from, such as `https://app.example.com`. None by default.
     pub allowed_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` counts: addresses or networks.
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The largest request body, and the longest line over stdio, in bytes.
     pub max_body_bytes: usize,
@@ -244,6 +245,21 @@ impl Default for Config {
             traces: Traces::default(),
         }
     }
+}
+
+/// Networks, each of which may be an address alone.
+fn networks<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<ipnet::IpNet>, D::Error> {
+    let one = |text: String| {
+        network(&text).ok_or_else(|| {
+            D::Error::custom(format!(
+                "\"{text}\" is neither an address nor a network: write 10.0.0.5 or 10.0.0.0/8"
+            ))
+        })
+    };
+    Vec::<String>::deserialize(list)?
+        .into_iter()
+        .map(one)
+        .collect()
 }
 
 impl Default for Server {

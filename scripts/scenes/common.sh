@@ -2,8 +2,7 @@
 # What the scenes share: programs, a folder that is gone at the end, and a server over HTTP.
 . scripts/lab-server.sh
 
-cargo build --quiet --package mcp-client --bin mcp-client
-cargo build --quiet --package mcp-server --bin mcp-server
+build mcp-client mcp-server
 
 folder="$(mktemp -d)"
 trap 'stop_all; rm -rf "$folder"' EXIT
@@ -27,11 +26,11 @@ add_key() {
   "$target/mcp-server" keys add "$@" --file "$keys" 2> /dev/null
 }
 
-# A call with a key, its answer in one line, whatever comes of it.
+# A call with a key, and its answer, whatever comes of it.
 call() {
   local key="$1"
   shift
-  MCP_CLIENT_KEY="$key" "$target/mcp-client" --server "$url" call "$@" 2>&1 | tr '\n' ' ' | sed 's/ *$//' || true
+  MCP_CLIENT_KEY="$key" "$target/mcp-client" --server "$url" call "$@" 2>&1 || true
 }
 
 # One step of the story: what is done, and what came of it.

@@ -82,6 +82,8 @@ serve() { # environment...
   for _ in $(seq 100); do grep -q "listening on" "$work/server.log" && break; sleep 0.1; done
 }
 stop_serving() { kill "$server"; wait "$server" 2> /dev/null; server=""; }
+# Told to stop, a server lets answers end. This one is just gone.
+crash() { kill -9 "$server"; wait "$server" 2> /dev/null; server=""; }
 recorded() { # outcome within-seconds
   local end=$((SECONDS + ${2:-5}))
   until grep -q "\"target\":\"ollama-chat\".*\"outcome\":\"$1\"" "$work/server.log"; do
@@ -170,7 +172,7 @@ tmux send-keys -t main Escape
 
 type_in "Why is the sky blue?"
 expect "another slow answer begins" "answering"
-stop_serving
+crash
 expect "a server that goes away in the middle is said so, and the answer is cut" "cut here"
 expect "and the header says it" "away"
 serve MCP_LIMITS__BURST=8 MCP_LIMITS__PER_MINUTE=6

@@ -101,7 +101,7 @@ impl Keys {
         match self.command {
             KeysCommand::Add(add) => {
                 let name = add.name.clone();
-                let key = edit(&path, &config, |keys| add.insert(keys))?;
+                let key = edit(&path, &config, |keys| add.insert(keys, &path))?;
                 show(&name, &key, &path)?;
             }
             KeysCommand::Rotate { name } => {
@@ -126,11 +126,11 @@ impl Keys {
             KeysCommand::List => list(&path)?,
             KeysCommand::Check => {
                 let keys = KeyStore::open(&path, config.roles)?;
-                say(format_args!(
-                    "{}: {} keys, every one of them is good",
-                    path.display(),
-                    keys.len()
-                ));
+                let count = match keys.len() {
+                    1 => "1 key, and it is good".to_owned(),
+                    more => format!("{more} keys, and all are good"),
+                };
+                say(format_args!("{}: {count}", path.display()));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -138,11 +138,12 @@ impl Keys {
 }
 
 impl Add {
-    fn insert(self, keys: &mut ArrayOfTables) -> anyhow::Result<String> {
+    fn insert(self, keys: &mut ArrayOfTables, path: &Path) -> anyhow::Result<String> {
         if keys.iter().any(|key| named(key) == Some(&self.name)) {
             return Err(Misuse(format!(
-                "{} has a key already: `mcp-server keys rotate {}` replaces it",
-                self.name, self.name
+                "{name} has a key already: `mcp-server keys rotate {name} --file {}` replaces it",
+                path.display(),
+                name = self.name
             ))
             .into());
         }

@@ -93,7 +93,7 @@ pub async fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            say(format_args!("mcp-server: {error:#}"));
+            say(format_args!("mcp-server: {}", whole(&error)));
             let misuse = error.is::<Misuse>()
                 || error.is::<ConfigError>()
                 || error.is::<crate::interceptor::keys::KeysError>();
@@ -104,6 +104,17 @@ pub async fn main() -> ExitCode {
 
 fn load(file: Option<&std::path::Path>) -> Result<Config, ConfigError> {
     Config::load(file, std::env::vars())
+}
+
+/// An error and its causes, each said once: some repeat theirs in their own text.
+fn whole(error: &anyhow::Error) -> String {
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 /// A line for people, on standard error.

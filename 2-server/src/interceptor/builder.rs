@@ -78,7 +78,8 @@ impl PipelineBuilder {
     }
 
     /// Who may come in, from a file that `mcp-server keys` writes; `roles` are what its entries may
-    /// name. Spawn [`KeyStore::follow`] to have a running server follow the file.
+    /// name. Spawn [`KeyStore::follow`] of the pipeline's [`Authenticator::keys`] to have a running
+    /// server follow the file.
     ///
     /// # Errors
     /// When the file can't be used.

@@ -28,6 +28,7 @@ use super::{
 
 mod file;
 
+pub(crate) use file::network;
 pub use file::{BoundedGrant, GrantSpec, KeySpec, KeysError, KeysFile, Role, Roles, resolve};
 
 /// The SHA-256 of a key.

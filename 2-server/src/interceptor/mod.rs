@@ -9,6 +9,15 @@
 //!
 //! # Guard a server of your own
 //!
+//! Its `Cargo.toml` names this folder, and rmcp in the version that this package has:
+//!
+//! ```toml
+//! [dependencies]
+//! mcp-server = { path = "../learn-mcp/2-server" }
+//! rmcp = { version = "3.9", features = ["macros", "server"] }
+//! serde = { version = "1", features = ["derive"] }
+//! ```
+//!
 //! Here is a server as rmcp's own guide writes one, and then the guard in front of it:
 //!
 //! ```
@@ -42,9 +51,22 @@
 //!
 //! `guarded` goes where the handler went, and [`transport`](crate::transport) serves it over stdio
 //! and HTTP. A transport of your own attaches an [`Arrival`] to each message, or goes inside of a
-//! [`Witness`]; without either, nothing passes. With `keys_file` in place of `anonymous`, callers
-//! need keys. A check of your own is a [`Rule`], and [`PipelineBuilder::rule`] adds it. The example `guarded` is the whole program:
+//! [`Witness`]; without either, nothing passes. The example `guarded` is the whole program:
 //! `cargo run --package mcp-server --example guarded`.
+//!
+//! With [`keys_file`](PipelineBuilder::keys_file) in place of `anonymous`, callers need keys, which
+//! `mcp-server keys add` makes. The file is read once, unless the server follows it: without these
+//! two lines a revoked key goes on working until the next start.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # fn after_build(pipeline: &mcp_server::interceptor::Pipeline) {
+//! let keys = Arc::clone(pipeline.authenticator.keys());
+//! tokio::spawn(async move { keys.follow().await });
+//! # }
+//! ```
+//!
+//! A check of your own is a [`Rule`], and [`PipelineBuilder::rule`] adds it.
 
 // What is asked: a call, and every kind of it.
 pub mod call;

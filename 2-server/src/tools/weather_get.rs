@@ -117,12 +117,19 @@ impl WeatherGet {
     }
 
     async fn get<T: DeserializeOwned>(&self, url: Url, what: &str) -> Result<T, ToolError> {
-        // The error's own text holds the URL, which isn't the caller's business: it goes to the log.
+        // Why isn't the caller's business: it goes to the log.
         let failed = |error: &dyn fmt::Display, said: &str| {
             tracing::warn!(%error, "the weather service's {what} failed");
             ToolError(format!(
                 "the weather service's {what} {said}: the weather isn't known right now"
             ))
+        };
+        // Without the URL, which says what the caller asked.
+        let broken = |error: reqwest::Error, said: &str| {
+            failed(
+                &format!("{:#}", anyhow::Error::from(error.without_url())),
+                said,
+            )
         };
         let response = self
             .http()
@@ -130,7 +137,7 @@ impl WeatherGet {
             .get(url)
             .send()
             .await
-            .map_err(|error| failed(&error, "can't be reached"))?;
+            .map_err(|error| broken(error, "can't be reached"))?;
         let status = response.status();
         if !status.is_success() {
             return Err(failed(&status, &format!("answered {}", status.as_u16())));
@@ -138,7 +145,7 @@ impl WeatherGet {
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| failed(&error, "broke off"))?;
+            let chunk = chunk.map_err(|error| broken(error, "broke off"))?;
             if body.len() + chunk.len() > MAX_ANSWER {
                 return Err(failed(&"too long", "answered too much"));
             }

@@ -196,7 +196,20 @@ impl KeySpec {
     }
 }
 
-fn network(text: &str) -> Option<IpNet> {
+/// What to do about a keys file that isn't there.
+fn make_one(error: &std::io::Error, path: &Path) -> String {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        format!(
+            "; make it with `mcp-server keys add NAME --role user --file {}`",
+            path.display()
+        )
+    } else {
+        String::new()
+    }
+}
+
+/// A network, or an address alone, as people write them.
+pub(crate) fn network(text: &str) -> Option<IpNet> {
     text.parse()
         .ok()
         .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
@@ -218,7 +231,7 @@ fn moment(date: &toml::value::Datetime) -> Option<SystemTime> {
 #[non_exhaustive]
 pub enum KeysError {
     /// The file can't be read.
-    #[error("can't read the keys file {path}: {source}")]
+    #[error("can't read the keys file {path}: {source}{}", make_one(source, path))]
     Read {
         /// The file.
         path: PathBuf,
