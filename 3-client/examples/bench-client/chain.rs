@@ -58,7 +58,7 @@ impl Drop for Server {
 async fn own(ollama: &str) -> Duration {
     let address = url::Url::parse(ollama).unwrap();
     let body =
-        r#"{"model": "qwen3:8b", "stream": true, "messages": [{"role": "user", "content": "hi"}]}"#;
+        r#"{"model": "llama3.2", "stream": true, "messages": [{"role": "user", "content": "hi"}]}"#;
     let began = Instant::now();
     let response = mcp_client::http::client_for(&address)
         .unwrap()
@@ -66,6 +66,8 @@ async fn own(ollama: &str) -> Duration {
         .body(body)
         .send()
         .await
+        .unwrap()
+        .error_for_status()
         .unwrap();
     response.bytes_stream().next().await.unwrap().unwrap();
     began.elapsed()
