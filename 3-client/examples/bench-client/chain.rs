@@ -67,6 +67,8 @@ async fn own(ollama: &str) -> Duration {
         .body(body)
         .send()
         .await
+        .unwrap()
+        .error_for_status()
         .unwrap();
     assert!(response.status().is_success(), "{}", response.status());
     response.bytes_stream().next().await.unwrap().unwrap();
