@@ -61,8 +61,7 @@ async fn main() -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let told = shutdown.clone();
     tokio::spawn(async move {
-        // Without signals the process can still be ended from outside.
-        let _ = tokio::signal::ctrl_c().await;
+        told_to_stop().await;
         told.cancel();
     });
     if std::env::args().nth(1).as_deref() == Some("stdio") {
@@ -81,4 +80,20 @@ async fn main() -> anyhow::Result<()> {
         http::serve(listener, router, settings.max_connections, shutdown, grace).await?;
         Ok(())
     }
+}
+
+/// Ctrl-C, or what a service manager sends. Whoever doesn't wait for it loses the last records.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        return;
+    }
+    // Without signals the process can still be ended from outside.
+    let _ = tokio::signal::ctrl_c().await;
 }

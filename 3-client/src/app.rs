@@ -204,6 +204,13 @@ impl App {
         self.pins_unsaved || self.chats.iter().any(|c| c.unsaved)
     }
 
+    /// Where the shown chat's turn stands: another value at each of its stages, and the same at each of
+    /// its words.
+    pub(crate) fn stage(&self) -> Option<(u64, Duration)> {
+        let running = self.chat().running.as_ref()?;
+        Some((running.turn, running.since))
+    }
+
     /// Whether something is running that shows time.
     #[must_use]
     pub fn is_busy(&self) -> bool {

@@ -100,11 +100,15 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
             }
         };
         app.now = began.elapsed();
-        frames.want(matches!(
+        let is_a_persons = matches!(
             event,
             Event::Key(_) | Event::Paste(_) | Event::Mouse(_) | Event::Resize
-        ));
-        for command in app.update(event) {
+        );
+        let stage = app.stage();
+        let commands = app.update(event);
+        // A person looks for the first word, too, and for a question.
+        frames.want(is_a_persons || app.stage() != stage);
+        for command in commands {
             match hands.carry_out(command, &app) {
                 Some(Command::Scroll(scroll)) => view.scroll(app.chat().id, scroll),
                 Some(Command::Find { needle, step }) => view.find(app.chat().id, needle, step),

@@ -38,7 +38,23 @@ fn giant() -> (
     (body, taken)
 }
 
+/// How often a server is asked that hung up before its answer was heard: it may be lost when there
+/// is more on its way than anybody reads.
+const ATTEMPTS: usize = 5;
+
 async fn send_giant(target: &Target, declared: bool) -> Finding {
+    let (mut verdict, mut was_heard) = send_giant_once(target, declared).await;
+    for _ in 1..ATTEMPTS {
+        if was_heard {
+            break;
+        }
+        (verdict, was_heard) = send_giant_once(target, declared).await;
+    }
+    Ok(verdict)
+}
+
+/// What became of it, and whether that was heard, or only seen from a connection that broke.
+async fn send_giant_once(target: &Target, declared: bool) -> (Verdict, bool) {
     let (body, taken) = giant();
     let prepared = target.prepare(&target.owner, "ping", json!({})).await;
     let mut request = prepared
@@ -53,25 +69,17 @@ async fn send_giant(target: &Target, declared: bool) -> Finding {
     let taken = taken.load(Ordering::Relaxed);
     let all = taken >= GIANT;
     let mib = taken >> 20;
-    Ok(if answer.status == 413 || answer.code() == Some(413) {
-        Verdict::Held(format!(
-            "refused after {mib} of {} MiB were on their way: {}",
-            GIANT >> 20,
-            answer.brief()
-        ))
+    let (whole, said) = (GIANT >> 20, answer.brief());
+    if answer.status == 413 || answer.code() == Some(413) {
+        let held = format!("refused after {mib} of {whole} MiB were on their way: {said}");
+        (Verdict::Held(held), true)
     } else if all {
-        Verdict::Broken(format!(
-            "all {} MiB were read: {}",
-            GIANT >> 20,
-            answer.brief()
-        ))
+        let broken = format!("all {whole} MiB were read: {said}");
+        (Verdict::Broken(broken), true)
     } else {
-        Verdict::Held(format!(
-            "cut off after {mib} of {} MiB: {}",
-            GIANT >> 20,
-            answer.brief()
-        ))
-    })
+        let held = format!("cut off after {mib} of {whole} MiB: {said}");
+        (Verdict::Held(held), false)
+    }
 }
 
 struct Oversized;
