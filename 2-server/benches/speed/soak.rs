@@ -245,5 +245,10 @@ fn verify(server: Process, settings: &Settings) -> anyhow::Result<String> {
         checked.status.success(),
         "the audit chain is broken: {said}"
     );
-    Ok(said.lines().last().unwrap_or_default().to_owned())
+    // The newest file's line, without its name, which is of this run alone.
+    let last = said.lines().last().unwrap_or_default();
+    Ok(last
+        .split_once(": ")
+        .map_or(last, |(_, verdict)| verdict)
+        .to_owned())
 }
