@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools="${TOOLS_DIR:-.tools}/mcpb"
-profile="${PROFILE:-release}"
+profile="${PROFILE:-dist}"
 target="${CARGO_TARGET_DIR:-target}"
 out="$target/bundle"
 
