@@ -5,21 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Server,
-    fake_ollama::{FakeOllama, Mode},
-};
-
-async fn with_fake(mode: Mode) -> (FakeOllama, Server) {
-    let fake = FakeOllama::start(mode).await;
-    let url = fake.url.clone();
-    let server = Server::start(|config| {
-        config.llm.provider = serde_json::from_str("\"auto\"").unwrap();
-        config.llm.base_url = Some(url);
-    })
-    .await;
-    (fake, server)
-}
+use crate::support::{Server, fake_ollama::Mode};
 
 fn chat(server: &Server, prompt: &str) -> Value {
     server.anonymous().message("tools/call", json!({ "name": "ollama-chat", "arguments": { "prompt": prompt }, "_meta": { "progressToken": "t" } }))
@@ -27,7 +13,7 @@ fn chat(server: &Server, prompt: &str) -> Value {
 
 #[tokio::test]
 async fn tokens_arrive_as_progress_and_the_whole_answer_as_the_result() {
-    let (_fake, server) = with_fake(Mode::Thinking).await;
+    let (_fake, server) = Server::with_fake(Mode::Thinking, |_config| {}).await;
     let mut messages = server
         .anonymous()
         .stream(chat(&server, "Why is the sky blue?"))
@@ -64,7 +50,7 @@ async fn tokens_arrive_as_progress_and_the_whole_answer_as_the_result() {
 
 #[tokio::test]
 async fn a_model_that_wants_a_tool_only_asks_for_it() {
-    let (_fake, server) = with_fake(Mode::Tools).await;
+    let (_fake, server) = Server::with_fake(Mode::Tools, |_config| {}).await;
     let arguments = json!({
         "prompt": "What's the weather in Oslo?",
         "tools": [{ "name": "weather-get", "description": "Weather", "parameters": { "type": "object" } }],
@@ -89,7 +75,7 @@ async fn what_goes_wrong_behind_the_model_is_told_as_a_failed_tool() {
         (Mode::Cut, "stopped in the middle"),
         (Mode::Full, "busy"),
     ] {
-        let (_fake, server) = with_fake(mode).await;
+        let (_fake, server) = Server::with_fake(mode, |_config| {}).await;
         let answer = server
             .anonymous()
             .call("ollama-chat", json!({ "prompt": "hi" }))
@@ -110,7 +96,7 @@ async fn what_goes_wrong_behind_the_model_is_told_as_a_failed_tool() {
 
 #[tokio::test]
 async fn an_unknown_model_is_told_how_to_get_it() {
-    let (_fake, server) = with_fake(Mode::ByModel).await;
+    let (_fake, server) = Server::with_fake(Mode::ByModel, |_config| {}).await;
     let answer = server
         .anonymous()
         .call("ollama-chat", json!({ "prompt": "hi", "model": "nosuch" }))
@@ -121,7 +107,7 @@ async fn an_unknown_model_is_told_how_to_get_it() {
 
 #[tokio::test]
 async fn a_caller_who_goes_away_frees_the_model() {
-    let (fake, server) = with_fake(Mode::Stall).await;
+    let (fake, server) = Server::with_fake(Mode::Stall, |_config| {}).await;
     let mut messages = server.anonymous().stream(chat(&server, "hi")).await;
     messages.next().await.expect("a first word");
     drop(messages);
@@ -142,7 +128,7 @@ async fn a_caller_who_goes_away_frees_the_model() {
 
 #[tokio::test]
 async fn a_session_can_cancel_by_saying_so() {
-    let (fake, server) = with_fake(Mode::Stall).await;
+    let (fake, server) = Server::with_fake(Mode::Stall, |_config| {}).await;
     let client = server.anonymous();
     client.initialize("2025-06-18").await;
     let request = json!({ "jsonrpc": "2.0", "id": 42, "method": "tools/call", "params": { "name": "ollama-chat", "arguments": { "prompt": "hi" }, "_meta": { "progressToken": 1 } } });

@@ -5,24 +5,10 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Server, Wire,
-    fake_ollama::{FakeOllama, Mode},
-};
+use crate::support::{Server, Wire, fake_ollama::Mode};
 
 /// Less than a model takes for its answer would be no test; more than this is a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-async fn with_fake() -> (FakeOllama, Server) {
-    let fake = FakeOllama::start(Mode::Normal).await;
-    let url = fake.url.clone();
-    let server = Server::start(|config| {
-        config.llm.provider = serde_json::from_str("\"auto\"").unwrap();
-        config.llm.base_url = Some(url);
-    })
-    .await;
-    (fake, server)
-}
 
 /// The answer to a chat in whose midst the server is told to stop.
 async fn stopped_in_the_midst_of_a_chat(server: &Server, client: &Wire) -> Value {
@@ -48,7 +34,7 @@ async fn stopped_in_the_midst_of_a_chat(server: &Server, client: &Wire) -> Value
 #[tokio::test]
 async fn a_running_call_gets_its_answer() {
     for session in [None, Some("2025-06-18")] {
-        let (_fake, server) = with_fake().await;
+        let (_fake, server) = Server::with_fake(Mode::Normal, |_config| {}).await;
         let client = server.anonymous();
         if let Some(version) = session {
             client.initialize(version).await;

@@ -31,13 +31,7 @@ fn told(fake: &FakeOllama) -> Option<String> {
 
 #[tokio::test]
 async fn the_engine_hears_which_work_a_chat_belongs_to() {
-    let fake = FakeOllama::start(Mode::Normal).await;
-    let url = fake.url.clone();
-    let server = Server::start(|config| {
-        config.llm.provider = serde_json::from_str("\"ollama\"").unwrap();
-        config.llm.base_url = Some(url);
-    })
-    .await;
+    let (fake, server) = Server::with_fake(Mode::Normal, |_config| {}).await;
     let parent = format!("00-{TRACE}-{CALLER}-01");
     ask(
         &server,
@@ -52,13 +46,7 @@ async fn the_engine_hears_which_work_a_chat_belongs_to() {
 
 #[tokio::test]
 async fn without_a_trace_none_is_made_up_where_nobody_collects() {
-    let fake = FakeOllama::start(Mode::Normal).await;
-    let url = fake.url.clone();
-    let server = Server::start(|config| {
-        config.llm.provider = serde_json::from_str("\"ollama\"").unwrap();
-        config.llm.base_url = Some(url);
-    })
-    .await;
+    let (fake, server) = Server::with_fake(Mode::Normal, |_config| {}).await;
     ask(&server, json!({ "traceparent": "not one" })).await;
     assert_eq!(told(&fake), None);
 }
@@ -97,11 +85,7 @@ mod collected {
         let router = Router::new().route("/v1/traces", take);
         tokio::spawn(async move { axum::serve(listener, router).await });
 
-        let fake = FakeOllama::start(Mode::Normal).await;
-        let url = fake.url.clone();
-        let server = Server::start(|config| {
-            config.llm.provider = serde_json::from_str("\"ollama\"").unwrap();
-            config.llm.base_url = Some(url);
+        let (fake, server) = Server::with_fake(Mode::Normal, |config| {
             let endpoint = format!("http://{address}/v1/traces");
             config.traces.endpoint = Some(endpoint.parse().unwrap());
         })

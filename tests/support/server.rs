@@ -17,7 +17,10 @@ use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{Talk, Wire};
+use super::{
+    Talk, Wire,
+    fake_ollama::{FakeOllama, Mode},
+};
 
 /// A server that runs until it is dropped.
 pub struct Server {
@@ -55,6 +58,19 @@ impl Server {
             change(config);
         })
         .await
+    }
+
+    /// A server in `local` mode with a fake Ollama behind it.
+    pub async fn with_fake(mode: Mode, change: impl FnOnce(&mut Config)) -> (FakeOllama, Self) {
+        let fake = FakeOllama::start(mode).await;
+        let url = fake.url.clone();
+        let server = Self::start(|config| {
+            config.llm.provider = serde_json::from_str("\"auto\"").expect("a provider");
+            config.llm.base_url = Some(url);
+            change(config);
+        })
+        .await;
+        (fake, server)
     }
 
     pub async fn start(change: impl FnOnce(&mut Config)) -> Self {

@@ -3,7 +3,7 @@
 //! itself is put into the shape and the record that every other refusal has.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,13 +16,13 @@ use axum::{
 };
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
-use ipnet::IpNet;
 use rmcp::{ErrorData, model::ErrorCode};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     credentials, names,
+    proxies::Proxies,
     sessions::{CALLER, OwnedSessions},
     site::Site,
 };
@@ -43,10 +43,6 @@ const LISTEN: &str = "subscriptions/listen";
 /// Of what rmcp says of a bad request, no more than this many characters are passed on.
 const MOST_SAID: usize = 512;
 
-/// The address of the other side of the connection. The listener attaches it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Remote(pub(super) SocketAddr);
-
 /// What the edge decides with.
 #[derive(Debug)]
 pub(super) struct Edge {
@@ -55,10 +51,7 @@ pub(super) struct Edge {
     pub(super) limits: RateLimit,
     pub(super) site: Site,
     pub(super) sessions: Arc<OwnedSessions>,
-    pub(super) proxies: Vec<IpNet>,
-    /// Whether the proxies speak TLS for this server, which has none of its own and is bound where
-    /// others reach it.
-    pub(super) only_by_proxy: bool,
+    pub(super) proxies: Proxies,
     pub(super) max_body: usize,
     pub(super) body_time_out: Duration,
     /// Fires when the server is told to stop.
@@ -81,7 +74,7 @@ struct Known<'a> {
 pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let since = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let address = edge.address(&parts);
+    let address = edge.proxies.caller(&parts);
 
     let principal = match edge.admit(&parts, address) {
         Ok(principal) => principal,
@@ -194,55 +187,13 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
 
 impl Edge {
     fn admit(&self, parts: &Parts, address: Option<IpAddr>) -> Result<Principal, Denial> {
-        if self.only_by_proxy && !self.is_shielded(parts) {
-            return Err(Denial::new(
-                DenialKind::Forbidden,
-                "this server is served by a proxy, over TLS: connect to that",
-            ));
-        }
+        self.proxies.check(&parts.extensions)?;
         self.site.check(&parts.uri, &parts.headers)?;
         let key = credentials::key(&parts.uri, &parts.headers)?;
         // A connection without an address can't be told from others, so it can't be limited.
         let address =
             address.ok_or_else(|| Denial::unauthorized("the caller's address isn't known"))?;
         self.authenticator.sign_in(key, Peer::Address(address))
-    }
-
-    /// Whether nobody on the way can have read along: it came from a proxy, or never left the machine.
-    fn is_shielded(&self, parts: &Parts) -> bool {
-        parts.extensions.get::<Remote>().is_some_and(|remote| {
-            let address = remote.0.ip().to_canonical();
-            address.is_loopback() || self.is_proxy(address)
-        })
-    }
-
-    fn is_proxy(&self, address: IpAddr) -> bool {
-        self.proxies.iter().any(|net| net.contains(&address))
-    }
-
-    /// The caller's address: the connection's, or, when that is a trusted proxy, the last one that
-    /// no trusted proxy put into `X-Forwarded-For`. What stands further left is the caller's word.
-    fn address(&self, parts: &Parts) -> Option<IpAddr> {
-        let Remote(connection) = parts.extensions.get::<Remote>()?;
-        let mut address = connection.ip().to_canonical();
-        if !self.is_proxy(address) {
-            return Some(address);
-        }
-        let forwarded = parts.headers.get_all(&names::FORWARDED_FOR);
-        let hops = forwarded.iter().rev().flat_map(|value| {
-            // By bytes: a proxy adds its word to a line that its client began, with any byte.
-            value.as_bytes().rsplit(|byte| *byte == b',')
-        });
-        for hop in hops {
-            // What a proxy says and nobody can read must not become the proxy's own address, which
-            // may be allowed more than the caller.
-            let hop = std::str::from_utf8(hop).ok()?;
-            address = hop.trim().parse::<IpAddr>().ok()?.to_canonical();
-            if !self.is_proxy(address) {
-                break;
-            }
-        }
-        Some(address)
     }
 
     /// Reads the whole body, within its size and time. Every message is small; what is endless or
@@ -460,7 +411,12 @@ fn answer(status: StatusCode, id: Option<&Value>, error: &ErrorData) -> Response
     // Written out, because a reader looks for `jsonrpc` first, and null is a good id here.
     let id = id.unwrap_or(&Value::Null);
     let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{}}}"#, json!(error));
-    let mut response = Response::new(Body::from(body));
+    json_response(status, body)
+}
+
+/// A whole answer.
+pub(super) fn json_response(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(
         header::CONTENT_TYPE,

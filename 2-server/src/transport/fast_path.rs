@@ -12,12 +12,12 @@
 use std::{sync::OnceLock, task::Poll};
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
+    body::{Body, to_bytes},
     extract::Request,
     response::Response,
 };
 use futures_util::poll;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header, request::Parts};
 use rmcp::{
     ErrorData, Peer, RoleServer, ServerHandler, Service,
     model::{
@@ -30,7 +30,10 @@ use rmcp::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::names::{self, only};
+use super::{
+    edge::json_response,
+    names::{self, only},
+};
 use crate::interceptor::Guard;
 
 /// What `_meta` may hold. A progress token or a log level asks for more than the answer, and what
@@ -49,6 +52,7 @@ const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 /// The short way to a guard.
 pub(super) struct FastPath<H: ServerHandler> {
     guard: Guard<H>,
+    max_body: usize,
     /// There is nobody to ask or to notify before the answer: what a handler sends here fails.
     nobody: OnceLock<Peer<RoleServer>>,
 }
@@ -75,9 +79,12 @@ struct Params {
 }
 
 impl<H: ServerHandler> FastPath<H> {
-    pub(super) fn new(guard: Guard<H>) -> Self {
-        let nobody = OnceLock::new();
-        Self { guard, nobody }
+    pub(super) fn new(guard: Guard<H>, max_body: usize) -> Self {
+        Self {
+            guard,
+            max_body,
+            nobody: OnceLock::new(),
+        }
     }
 
     /// Answers a request, or gives it back as it was, for the long way.
@@ -86,8 +93,8 @@ impl<H: ServerHandler> FastPath<H> {
             return Err(request);
         }
         let (parts, body) = request.into_parts();
-        // The edge has read it already, and bounded it.
-        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        // The edge has read it already, within the same bound; nothing is no call.
+        let body = to_bytes(body, self.max_body).await.unwrap_or_default();
         let Some(call) = self.plain_call(&parts.headers, &body) else {
             return Err(Request::from_parts(parts, Body::from(body)));
         };
@@ -221,20 +228,13 @@ fn status_of(code: ErrorCode) -> StatusCode {
 }
 
 fn written(status: StatusCode, message: &ServerJsonRpcMessage) -> Response {
-    let (status, body) = match serde_json::to_vec(message) {
-        Ok(body) => (status, Bytes::from(body)),
+    match serde_json::to_vec(message) {
+        Ok(body) => json_response(status, body),
         Err(error) => {
             tracing::error!(%error, "an answer couldn't be written");
-            (StatusCode::INTERNAL_SERVER_ERROR, Bytes::new())
+            json_response(StatusCode::INTERNAL_SERVER_ERROR, Body::empty())
         }
-    };
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    response
+    }
 }
 
 #[cfg(test)]

@@ -21,8 +21,9 @@ use tower::Service as _;
 
 use super::{
     cors,
-    edge::{self, Edge, Remote},
+    edge::{self, Edge},
     operations::Sessions,
+    proxies::{Proxies, Remote},
     site::{self, Site},
     sse, streamable,
     tls::Tls,
@@ -82,8 +83,7 @@ pub(super) fn by_ways<H: ServerHandler>(
         limits: pipeline.limits.clone(),
         site: site.clone(),
         sessions: Arc::clone(&sessions),
-        proxies: settings.trusted_proxies.clone(),
-        only_by_proxy: !settings.host.is_loopback() && settings.tls_cert.is_none(),
+        proxies: Proxies::new(settings),
         max_body: settings.max_body_bytes,
         body_time_out: BODY_TIME_OUT,
         closing: shutdown.clone(),

@@ -6,13 +6,14 @@
 mod lines;
 pub mod stdio;
 // Many callers, over HTTP: connections, encrypted or not; which web pages may call; what is common
-// to all paths; then `/mcp`, and `/sse` for old hosts.
+// to all paths; then `/mcp` with its fast path, and `/sse` for old hosts.
 mod cors;
 mod credentials;
 mod edge;
 mod fast_path;
 pub mod http;
 mod names;
+mod proxies;
 mod sessions;
 mod site;
 mod sse;

@@ -53,7 +53,7 @@ pub(super) fn service<H: ServerHandler>(
         .with_json_response(true)
         .with_max_request_body_bytes(settings.max_body_bytes)
         .with_cancellation_token(ended);
-    let fast = fast.then(|| FastPath::new(guard.clone()));
+    let fast = fast.then(|| FastPath::new(guard.clone(), settings.max_body_bytes));
     // The guard is built once; a request costs a clone of a few pointers.
     let guard = guard.clone();
     let service =

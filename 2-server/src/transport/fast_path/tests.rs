@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+use http::HeaderValue;
+
 use super::*;
 use crate::{
     config,
@@ -22,7 +24,7 @@ use crate::{
         JournalSettings, LimitSettings, Pipeline, Rate,
         keys::{Roles, fingerprint},
     },
-    transport::{edge::Remote, http::by_ways},
+    transport::{http::by_ways, proxies::Remote},
 };
 
 /// A wait that doesn't end is a failure, not a hang.
@@ -133,7 +135,7 @@ fn ways() -> Ways {
     Ways {
         fast: router(true),
         long: router(false),
-        path: FastPath::new(guard.clone()),
+        path: FastPath::new(guard.clone(), settings.max_body_bytes),
         tools,
         shutdown: shutdown.clone(),
         _folder: folder,

@@ -24,7 +24,7 @@ use crate::{
         audit::FileSettings,
         keys::{Roles, fingerprint},
     },
-    transport::{edge::Remote, http::router},
+    transport::{http::router, proxies::Remote},
 };
 
 /// A wait that doesn't end is a failure, not a hang: time is paused, so this hour costs nothing.
