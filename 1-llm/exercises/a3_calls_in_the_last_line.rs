@@ -8,7 +8,7 @@
 //! `read` below is such a reader. It has a second fault: older engines give a call no id, and two
 //! calls without one can't be told apart when their results come back.
 //!
-//! - In the real code: `1-llm/src/ollama/decode.rs` and the end of `1-llm/src/ollama/wire.rs`.
+//! - In the real code: `1-llm/src/ollama/decode.rs` and the end of `1-llm/src/ollama/wire/mod.rs`.
 //! - Specification: Ollama's API, "Chat request (Streaming with tools)". In MCP the wish becomes a
 //!   `tools/call` (tools, "Calling Tools").
 

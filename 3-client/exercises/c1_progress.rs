@@ -7,7 +7,7 @@
 //! `Watch` below listens for one of them and gives the pieces of its text. It believes everything it
 //! hears: pieces of other calls, and pieces that come twice. The specification has a rule for each.
 //!
-//! - In the real code: `3-client/src/tap.rs` and `3-client/src/session.rs`, `request`.
+//! - In the real code: `3-client/src/tap.rs` and `3-client/src/session/mod.rs`, `request`.
 //! - Specification: progress, "Progress Flow": the token is a string or a number, and `progress` must
 //!   grow with each notification.
 

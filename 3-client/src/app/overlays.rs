@@ -57,7 +57,6 @@ Ctrl-D                leave, when the input is empty
 PageUp, PageDown      scroll (also Ctrl-Up, Ctrl-Down)
 Ctrl-Home, Ctrl-End   first line, last line
 Up, Down              line, then earlier messages
-→, End                in a list: all of one; in a text: its end
 /                     commands, when the input is empty
 @                     attach a resource
 F2                    the wire: every message, explained

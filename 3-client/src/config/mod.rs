@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn the_shipped_file_holds_exactly_the_defaults() {
-        let text = include_str!("../../config/client.toml");
+        let text = include_str!("../../../config/client.toml");
         let shipped = resolve(text, &Given::default()).unwrap();
         let default = resolve("", &Given::default()).unwrap();
         assert_eq!(format!("{shipped:?}"), format!("{default:?}"));
