@@ -54,10 +54,10 @@ fn the_interceptor_knows_no_tool_and_no_web_framework() {
         "2-server/src/interceptor",
         &[
             "axum",
-            "crate::tools",
+            "crate::features",
             "crate::transport",
             "crate::config",
-            "crate::handler",
+            "crate::operations",
         ],
         &[],
     );
@@ -70,7 +70,7 @@ fn the_interceptor_knows_no_tool_and_no_web_framework() {
 
 #[test]
 fn tools_know_no_transport() {
-    never("2-server/src/tools", &["transport", "axum"], &[]);
+    never("2-server/src/features/tools", &["transport", "axum"], &[]);
 }
 
 #[test]

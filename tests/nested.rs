@@ -11,7 +11,7 @@ use mcp_llm::{
 };
 use mcp_server::{
     config::Config,
-    handler::Handler,
+    features::handler::Handler,
     interceptor::{
         Guard, JournalSettings, LimitSettings, Pipeline, PipelineBuilder, audit::FileSettings,
         keys::Roles,

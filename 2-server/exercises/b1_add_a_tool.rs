@@ -6,14 +6,14 @@
 //! arguments, and says nothing of what it does to the world.
 //!
 //! Finish it in `mod yours`. To put such a tool into the real server you would add a file to
-//! `2-server/src/tools/`, and one line to the list in its `mod.rs`.
+//! `2-server/src/features/tools/`, and one line to the list in its `mod.rs`.
 //!
-//! - In the real code: `2-server/src/tools/echo.rs` is the smallest tool.
+//! - In the real code: `2-server/src/features/tools/echo.rs` is the smallest tool.
 //! - Specification: tools, "Calling Tools", "Structured Content" and "Tool" (annotations).
 
 #[cfg(not(feature = "solutions"))]
 mod yours {
-    use mcp_server::tools::{Answer, Tool, ToolContext, ToolError};
+    use mcp_server::features::tools::{Answer, Tool, ToolContext, ToolError};
     use rmcp::model::ToolAnnotations;
     use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ mod yours {
 #[path = "solutions/b1_add_a_tool.rs"]
 mod yours;
 
-use mcp_server::tools::Registered;
+use mcp_server::features::tools::Registered;
 use serde_json::json;
 use yours::WordCount;
 

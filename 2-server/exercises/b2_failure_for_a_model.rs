@@ -10,7 +10,7 @@
 //! The tool `math-divide` below has them the wrong way round: a model that divides by zero learns
 //! nothing, and a host that asks for a tool that isn't there believes that all is well.
 //!
-//! - In the real code: `2-server/src/tools/mod.rs`, `ToolError` and `run`; `2-server/src/handler.rs`,
+//! - In the real code: `2-server/src/features/tools/mod.rs`, `ToolError` and `run`; `2-server/src/features/handler.rs`,
 //!   `call_tool`.
 //! - Specification: tools, "Error Handling".
 

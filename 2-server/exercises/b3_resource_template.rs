@@ -7,7 +7,7 @@
 //! There is worse in it. The name comes from outside, percent-encoded, and goes straight into a path.
 //! `notes://..%2Fkeys.toml` is a name too. Servers have published whole disks this way.
 //!
-//! - In the real code: `2-server/src/resources.rs`, which never touches a path.
+//! - In the real code: `2-server/src/features/resources.rs`, which never touches a path.
 //! - Specification: resources, "Resource Templates" and "Error Handling".
 
 #[cfg(not(feature = "solutions"))]

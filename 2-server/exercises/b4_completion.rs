@@ -7,7 +7,7 @@
 //! Real lists are long, and people type in lower case. The protocol allows 100 values in an answer, and
 //! wants the rest announced.
 //!
-//! - In the real code: `2-server/src/completion.rs`, `propose`.
+//! - In the real code: `2-server/src/features/completion.rs`, `propose`.
 //! - Specification: completion, "Completion Results".
 
 #[cfg(not(feature = "solutions"))]

@@ -4,8 +4,8 @@
 use std::{borrow::Cow, time::Duration};
 
 use mcp_server::{
+    features::tools::{Registered, ToolContext},
     interceptor::{Grant, Grants, Guard, JournalSettings, Pipeline, PipelineBuilder},
-    tools::{Registered, ToolContext},
     transport::stdio,
 };
 use rmcp::{

@@ -5,17 +5,15 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 #[cfg(feature = "otlp")]
-use crate::traces::Traces;
+use crate::operations::traces::Traces;
 use crate::{
     config::{Config, ConfigError},
-    handler::Handler,
+    features::{handler::Handler, resources::AUDIT_SCOPE},
     interceptor::{
         Authenticator, FailureLimit, Guard, Journal, KeyStore, OwnRules, Pipeline, Rate, RateLimit,
         Scope, audit::Observer, keys::resolve,
     },
-    metrics::Metrics,
-    readiness::Readiness,
-    resources::AUDIT_SCOPE,
+    operations::{metrics::Metrics, readiness::Readiness},
 };
 
 /// A server that is ready to be served over any transport.

@@ -30,7 +30,7 @@ pub struct Server {
     pub keys: Arc<KeyStore>,
     pub journal: Arc<Journal>,
     #[cfg(feature = "otlp")]
-    pub traces: Option<Arc<mcp_server::traces::Traces>>,
+    pub traces: Option<Arc<mcp_server::operations::traces::Traces>>,
     tasks: Vec<JoinHandle<()>>,
     talk: Box<Talks>,
 }

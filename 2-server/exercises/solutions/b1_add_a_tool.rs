@@ -1,6 +1,6 @@
 //! The types say what is taken and given; the annotations say that nothing is changed.
 
-use mcp_server::tools::{Answer, Tool, ToolContext, ToolError};
+use mcp_server::features::tools::{Answer, Tool, ToolContext, ToolError};
 use rmcp::model::ToolAnnotations;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::App,
     config::Config,
-    telemetry,
-    transport::{self, operations, tls::Tls},
+    operations::{endpoints, telemetry},
+    transport::{self, http::tls::Tls},
 };
 
 /// Connections to the metrics at once.
@@ -84,7 +84,7 @@ async fn over_http(app: App, shutdown: CancellationToken) -> anyhow::Result<()> 
     let address = listener.local_addr()?;
     let (router, sessions) =
         transport::http::router_and_sessions(&app.guard, &app.pipeline, settings, shutdown.clone());
-    let router = router.merge(operations::readiness(Arc::clone(&app.readiness), settings));
+    let router = router.merge(endpoints::readiness(Arc::clone(&app.readiness), settings));
     let metrics = serve_metrics(&app, sessions, shutdown.clone()).await?;
     announce(&app.config, address, tls.is_some());
     let followed = tls
@@ -103,7 +103,7 @@ async fn over_http(app: App, shutdown: CancellationToken) -> anyhow::Result<()> 
 /// Numbers have a listener of their own.
 async fn serve_metrics(
     app: &App,
-    sessions: operations::Sessions,
+    sessions: transport::http::Sessions,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     let (Some(port), Some(metrics)) = (app.config.metrics.port, &app.metrics) else {
@@ -112,7 +112,7 @@ async fn serve_metrics(
     let listener = bind(app.config.metrics.host, port, "MCP_METRICS__PORT").await?;
     tracing::info!("metrics on http://{}/metrics", listener.local_addr()?);
     let journal = Arc::clone(&app.pipeline.journal);
-    let router = operations::metrics(Arc::clone(metrics), journal, sessions);
+    let router = endpoints::metrics(Arc::clone(metrics), journal, sessions);
     Ok(Some(tokio::spawn(async move {
         let served =
             transport::http::serve(listener, router, MOST_SCRAPERS, shutdown, Duration::ZERO);

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::App,
     config::{Config, Mode},
-    handler::Handler,
+    features::handler::Handler,
     interceptor::{Guard, keys::fingerprint},
     transport::http,
 };

@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, Uri, header};
 
-use super::names;
+use super::headers;
 use crate::interceptor::Denial;
 
 /// Finds the key of a request.
@@ -23,7 +23,7 @@ pub(super) fn key<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a st
         let (scheme, key) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
     });
-    let plain = names::KEYS
+    let plain = headers::KEYS
         .iter()
         .flat_map(|name| headers.get_all(name))
         .map(|value| value.to_str().ok().map(str::trim));
@@ -44,7 +44,7 @@ pub(super) fn key<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a st
 /// Takes the credentials out.
 pub(super) fn forget(headers: &mut HeaderMap) {
     headers.remove(header::AUTHORIZATION);
-    for name in &names::KEYS {
+    for name in &headers::KEYS {
         headers.remove(name);
     }
 }

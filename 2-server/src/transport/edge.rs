@@ -21,10 +21,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    credentials, names,
+    credentials, headers,
+    origin::Site,
     proxies::Proxies,
     sessions::{CALLER, OwnedSessions},
-    site::Site,
 };
 use crate::interceptor::{
     Arrival, Authenticator, Denial, DenialKind, DenialSlot, Journal, Peer, Principal, RateLimit,
@@ -134,8 +134,10 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
     let mut claimed = Request::new(()).into_parts().0;
     claimed.method = parts.method.clone();
     claimed.uri = parts.uri.clone();
-    if let Some(session) = parts.headers.get(&names::SESSION_ID) {
-        claimed.headers.insert(&names::SESSION_ID, session.clone());
+    if let Some(session) = parts.headers.get(&headers::SESSION_ID) {
+        claimed
+            .headers
+            .insert(&headers::SESSION_ID, session.clone());
     }
     // It has done its work: what a handler never sees, it can't log or pass on.
     credentials::forget(&mut parts.headers);
@@ -155,7 +157,7 @@ pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: 
         // A session of an older version answers 200 with the error in its stream; only a whole
         // answer's status is still open.
         // Who was refused the handshake has no session, whatever rmcp says.
-        response.headers_mut().remove(&names::SESSION_ID);
+        response.headers_mut().remove(&headers::SESSION_ID);
         if is_json(response.headers()) {
             *response.status_mut() = denial.status();
             denial.add_headers(response.headers_mut());
@@ -336,7 +338,7 @@ impl Edge {
 
     /// Whether a request names a session that isn't there for its caller.
     fn names_no_session(&self, headers: &HeaderMap, label: Option<&Arc<str>>) -> bool {
-        let Some(id) = headers.get(&names::SESSION_ID) else {
+        let Some(id) = headers.get(&headers::SESSION_ID) else {
             return false;
         };
         let is_theirs = |id| label.is_some_and(|label| self.sessions.belongs_to(id, label));
@@ -371,9 +373,9 @@ impl Edge {
 
 /// A header that there are two of and that rmcp reads the first of; it looks after the others.
 fn named_twice(headers: &HeaderMap) -> Option<&'static HeaderName> {
-    [&names::PROTOCOL_VERSION, &names::SESSION_ID]
+    [&headers::PROTOCOL_VERSION, &headers::SESSION_ID]
         .into_iter()
-        .find(|name| names::is_doubled(headers, name))
+        .find(|name| headers::is_doubled(headers, name))
 }
 
 /// What is asked, where no message says it. The path alone: a query may hold what must not be

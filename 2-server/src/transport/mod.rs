@@ -5,19 +5,16 @@
 // One caller, on standard input and output: how a host launches the server.
 mod lines;
 pub mod stdio;
-// Many callers, over HTTP: connections, encrypted or not; which web pages may call; what is common
-// to all paths; then `/mcp` with its fast path, and `/sse` for old hosts.
+// Many callers, over HTTP: connections, encrypted or not.
+pub mod http;
+// What is common to all paths: is the request meant for us, who sends it, can it be read?
 mod cors;
 mod credentials;
 mod edge;
-mod fast_path;
-pub mod http;
-mod names;
+mod headers;
+pub(crate) mod origin;
 mod proxies;
+// `/mcp` with its fast path, and `/sse` for old hosts.
+mod mcp;
 mod sessions;
-mod site;
 mod sse;
-mod streamable;
-pub mod tls;
-// For whoever runs it: readiness and numbers.
-pub mod operations;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{Extensions, request::Parts};
 use ipnet::IpNet;
 
-use super::names;
+use super::headers;
 use crate::{
     config,
     interceptor::{Denial, DenialKind},
@@ -58,7 +58,7 @@ impl Proxies {
         if !self.trusts(address) {
             return Some(address);
         }
-        let forwarded = parts.headers.get_all(&names::FORWARDED_FOR);
+        let forwarded = parts.headers.get_all(&headers::FORWARDED_FOR);
         let hops = forwarded.iter().rev().flat_map(|value| {
             // By bytes: a proxy adds its word to a line that its client began, with any byte.
             value.as_bytes().rsplit(|byte| *byte == b',')

@@ -17,8 +17,8 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
+use super::completion::Choices;
 use crate::{
-    completion::Choices,
     config::Config,
     interceptor::{Journal, Principal},
 };

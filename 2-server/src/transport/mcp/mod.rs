@@ -1,5 +1,5 @@
 //! `/mcp`: Streamable HTTP (2026-07-28, transports, "Streamable HTTP"). rmcp speaks it, for clients
-//! of every version; this file only sets it up, and asks the [fast path](super::fast_path) first.
+//! of every version; this file only sets it up, and asks the [fast path](fast_path) first.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -13,8 +13,11 @@ use rmcp::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::{fast_path::FastPath, sessions::OwnedSessions, site::Site};
+use self::fast_path::FastPath;
+use super::{origin::Site, sessions::OwnedSessions};
 use crate::{config, interceptor::Guard};
+
+mod fast_path;
 
 /// How long rmcp keeps what it sent for a call that its caller cancelled, for a client whose stream
 /// broke off and who asks again for what it missed; an answered call is let go at once. rmcp's own

@@ -19,19 +19,24 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+use self::tls::Tls;
 use super::{
     cors,
     edge::{self, Edge},
-    operations::Sessions,
+    mcp,
+    origin::{self, Site},
     proxies::{Proxies, Remote},
-    site::{self, Site},
-    sse, streamable,
-    tls::Tls,
+    sse,
 };
 use crate::{
     config,
     interceptor::{Guard, Pipeline},
 };
+
+pub mod tls;
+
+/// How many sessions are open.
+pub type Sessions = Arc<dyn Fn() -> usize + Send + Sync>;
 
 /// Request headers past this are refused with 431.
 const MAX_HEADERS: usize = 64 << 10;
@@ -76,7 +81,7 @@ pub(super) fn by_ways<H: ServerHandler>(
 ) -> (Router, Sessions) {
     let site = Site::new(&settings.allowed_hosts, &settings.allowed_origins);
     let ended = CancellationToken::new();
-    let (mcp, sessions) = streamable::service(guard, settings, &site, fast, ended.clone());
+    let (mcp, sessions) = mcp::service(guard, settings, &site, fast, ended.clone());
     let edge = Arc::new(Edge {
         authenticator: Arc::clone(&pipeline.authenticator),
         journal: Arc::clone(&pipeline.journal),
@@ -108,7 +113,7 @@ pub(super) fn by_ways<H: ServerHandler>(
             "/healthz",
             get(|| async { Json(json!({ "status": "ok" })) }),
         )
-        .layer(middleware::from_fn_with_state(site, site::no_pages));
+        .layer(middleware::from_fn_with_state(site, origin::no_pages));
     let router = paths.merge(health);
     let count = move || sessions.count() + streams.as_ref().map_or(0, |table| table.count());
     (router, Arc::new(count))

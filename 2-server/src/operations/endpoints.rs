@@ -8,11 +8,15 @@ use axum::{Json, Router, middleware, response::IntoResponse as _, routing::get};
 use http::{StatusCode, header};
 use serde_json::json;
 
-use super::site::{self, Site};
-use crate::{config, interceptor::Journal, metrics::Metrics, readiness::Readiness};
-
-/// How many sessions are open.
-pub type Sessions = Arc<dyn Fn() -> usize + Send + Sync>;
+use super::{metrics::Metrics, readiness::Readiness};
+use crate::{
+    config,
+    interceptor::Journal,
+    transport::{
+        http::Sessions,
+        origin::{self, Site},
+    },
+};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -33,7 +37,7 @@ pub fn readiness(ready: Arc<Readiness>, settings: &config::Server) -> Router {
     };
     Router::new()
         .route("/readyz", get(look))
-        .layer(middleware::from_fn_with_state(site, site::no_pages))
+        .layer(middleware::from_fn_with_state(site, origin::no_pages))
 }
 
 /// The listener for numbers.
@@ -53,5 +57,5 @@ pub fn metrics(metrics: Arc<Metrics>, journal: Arc<Journal>, sessions: Sessions)
     let nobody = Arc::new(Site::default());
     Router::new()
         .route("/metrics", get(scrape))
-        .layer(middleware::from_fn_with_state(nobody, site::no_pages))
+        .layer(middleware::from_fn_with_state(nobody, origin::no_pages))
 }

@@ -22,10 +22,8 @@ use rmcp::{
 };
 use tokio::{sync::watch, time::Instant};
 
-use crate::{
-    interceptor::{Authenticator, Journal, Principal},
-    resources::AUDIT,
-};
+use super::resources::AUDIT;
+use crate::interceptor::{Authenticator, Journal, Principal};
 
 /// A busy caller hears of its record once in this time, not with every call.
 const CALM: Duration = Duration::from_secs(1);

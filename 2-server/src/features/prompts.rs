@@ -10,7 +10,7 @@ use rmcp::{
     model::{GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role},
 };
 
-use crate::completion::Choices;
+use crate::features::completion::Choices;
 
 /// No argument is longer. A model's context ends long before this.
 const MAX_ARGUMENT: usize = 200_000;

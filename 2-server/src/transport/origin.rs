@@ -12,19 +12,19 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, Uri, header, uri::Authority};
 
-use super::names::is_doubled;
+use super::headers::is_doubled;
 use crate::interceptor::{Denial, DenialKind};
 
 /// The hosts and origins that are good.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Site {
+pub(crate) struct Site {
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
 impl Site {
     /// Loopback names are always good hosts; no origin is, unless it is listed.
-    pub(super) fn new(hosts: &[String], origins: &[String]) -> Self {
+    pub(crate) fn new(hosts: &[String], origins: &[String]) -> Self {
         let plain = |text: &String| text.trim_end_matches('/').to_ascii_lowercase();
         Self {
             hosts: hosts.iter().map(plain).collect(),
@@ -33,7 +33,7 @@ impl Site {
     }
 
     /// The hosts, for rmcp's own check, which stays on.
-    pub(super) fn allowed_hosts(&self) -> impl Iterator<Item = String> + '_ {
+    pub(crate) fn allowed_hosts(&self) -> impl Iterator<Item = String> + '_ {
         ["localhost", "127.0.0.1", "::1"]
             .into_iter()
             .map(str::to_owned)
@@ -41,7 +41,7 @@ impl Site {
     }
 
     /// The origins, for rmcp's own check, which wants their port said.
-    pub(super) fn allowed_origins(&self) -> impl Iterator<Item = String> + '_ {
+    pub(crate) fn allowed_origins(&self) -> impl Iterator<Item = String> + '_ {
         self.origins.iter().map(|origin| {
             let has_port = origin.parse::<Uri>().is_ok_and(|uri| uri.port().is_some());
             let port = if origin.starts_with("https") { 443 } else { 80 };
@@ -57,7 +57,7 @@ impl Site {
     ///
     /// # Errors
     /// 403 for a host or an origin that isn't good.
-    pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
         let forbidden = |reason: &str| Err(Denial::new(DenialKind::Forbidden, reason));
         if is_doubled(headers, &header::HOST) || is_doubled(headers, &header::ORIGIN) {
             return forbidden("two Host or two Origin headers");
@@ -92,7 +92,7 @@ impl Site {
     /// Whether no web page can have sent this, for what tells little and needs no key: a page that
     /// rebinds its own name to this machine sends that name. An address can't be rebound, and
     /// whoever sends no `Host` is no browser.
-    pub(super) fn is_no_page(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+    pub(crate) fn is_no_page(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let hosts = headers.get_all(header::HOST).iter();
         let hosts = hosts.map(|host| host.to_str().ok()?.parse().ok());
         hosts
@@ -123,7 +123,7 @@ fn is_address(authority: &Authority) -> bool {
 }
 
 /// The middleware for what needs no key: see [`Site::is_no_page`].
-pub(super) async fn no_pages(
+pub(crate) async fn no_pages(
     State(site): State<Arc<Site>>,
     request: Request,
     next: Next,

@@ -17,14 +17,16 @@ use rmcp::{
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
-use crate::{
+use super::{
     changes::Changes,
-    config::Config,
-    interceptor::{Arrival, Authenticator, Catalogue, Journal, caller},
     paging::page,
     prompts,
     resources::{self, Library},
     tools::{self, Registered, ToolContext},
+};
+use crate::{
+    config::Config,
+    interceptor::{Arrival, Authenticator, Catalogue, Journal, caller},
 };
 
 /// How long a client may keep a list, in milliseconds. A client that listens hears of a change
