@@ -14,7 +14,7 @@
 //! ```toml
 //! [dependencies]
 //! mcp-server = { path = "../learn-mcp/2-server" }
-//! rmcp = { version = "3.9", features = ["macros", "server"] }
+//! rmcp = { version = "3.11", features = ["macros", "server"] }
 //! serde = { version = "1", features = ["derive"] }
 //! ```
 //!
