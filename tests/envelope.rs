@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use mcp_server::{
-    config,
     interceptor::{LimitSettings, Rate},
+    transport::HttpSettings,
 };
 use proptest::{
     collection::vec,
@@ -199,7 +199,7 @@ async fn server() -> Server {
         identity: Rate::new(60_000_000, 1_000_000).unwrap(),
         ..LimitSettings::default()
     };
-    let settings = config::Server {
+    let settings = HttpSettings {
         max_body_bytes: 15_000,
         ..Default::default()
     };

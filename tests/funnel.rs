@@ -6,14 +6,18 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use mcp_server::interceptor::{
-    Arrival, Authenticator, Catalogue, FailureLimit, Grants, Guard, Journal, JournalSettings,
-    KeyStore, LimitSettings, OwnRules, Peer, Pipeline, Rate, RateLimit, audit::FileSettings,
+use mcp_server::{
+    interceptor::{
+        Credential, Grants, Guard, JournalSettings, KeyStore, LimitSettings, Peer, Pipeline, Rate,
+        audit::FileSettings,
+    },
+    transport::RecordedTransport,
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::*,
     service::{RequestContext, serve_directly},
+    transport::async_rw::AsyncRwTransport,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -138,38 +142,30 @@ fn requests() -> Vec<(&'static str, Value, bool)> {
     ]
 }
 
+/// A pipeline; without anonymous callers there is a way to sign in that nobody uses.
 fn pipeline(folder: &std::path::Path, anonymous: Option<Grants>) -> Pipeline {
-    let rate = Rate::new(60_000, 1_000).unwrap();
-    let limits = LimitSettings {
-        identity: rate,
-        tools: [].into(),
-        concurrent: 100.try_into().unwrap(),
-        capacity: 10,
+    let builder = Pipeline::builder()
+        .journal(JournalSettings {
+            stderr: false,
+            file: Some(FileSettings {
+                path: folder.join("audit.jsonl"),
+                max_bytes: 1 << 20,
+                keep: 1,
+            }),
+            strict: true,
+        })
+        .limits(LimitSettings {
+            identity: Rate::new(60_000, 1_000).unwrap(),
+            tools: [].into(),
+            concurrent: 100.try_into().unwrap(),
+            capacity: 10,
+        })
+        .keys(KeyStore::empty());
+    let builder = match anonymous {
+        Some(grants) => builder.anonymous(grants),
+        None => builder,
     };
-    let file = FileSettings {
-        path: folder.join("audit.jsonl"),
-        max_bytes: 1 << 20,
-        keep: 1,
-    };
-    Pipeline {
-        journal: Arc::new(
-            Journal::open(JournalSettings {
-                stderr: false,
-                file: Some(file),
-                strict: true,
-            })
-            .unwrap(),
-        ),
-        authenticator: Arc::new(Authenticator::new(
-            Arc::new(KeyStore::empty()),
-            anonymous,
-            FailureLimit::new(rate, 10),
-        )),
-        limits: RateLimit::new(&limits),
-        rules: OwnRules::default(),
-        catalogue: Arc::new(Catalogue::new()),
-        time_out: std::time::Duration::from_secs(5),
-    }
+    builder.build().unwrap()
 }
 
 /// Sends every request to the handler behind the guard; gives the error codes, and how many
@@ -181,10 +177,8 @@ async fn send_all(
     let pipeline = pipeline(folder.path(), anonymous);
     let handler = Everything::default();
     let reached = Arc::clone(&handler.0);
-    let mut guard = Guard::new(handler, &pipeline);
-    if let Ok(principal) = pipeline.authenticator.sign_in(None, Peer::Parent) {
-        guard = guard.arriving(Arrival::new("stdio", Some(principal)));
-    }
+    let guard = Guard::new(handler, &pipeline);
+    let caller = guard.sign_in(&Credential::none(), Peer::Parent).await.ok();
     let mut codes = Vec::new();
     for (method, mut params, _) in requests() {
         // What only older versions have is sent in the older way.
@@ -200,7 +194,18 @@ async fn send_all(
             });
         }
         let (near, far) = tokio::io::duplex(1 << 16);
-        let running = serve_directly(guard.clone(), far, None);
+        let running = match &caller {
+            // A transport that begins no exchange.
+            None => serve_directly(guard.clone(), far, None),
+            Some(caller) => {
+                let (read, write) = tokio::io::split(far);
+                let lines = AsyncRwTransport::new_server(read, write);
+                let (guard, caller) = (guard.clone(), caller.clone());
+                let recorded =
+                    RecordedTransport::new(lines, guard.clone(), "stdio", caller, Peer::Parent);
+                serve_directly(guard, recorded, None)
+            }
+        };
         let (read, mut write) = tokio::io::split(near);
         let request = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
         write
@@ -222,7 +227,7 @@ async fn send_all(
         codes.push((method, code));
         running.cancel().await.unwrap();
     }
-    pipeline.journal.shut_down();
+    pipeline.journal().shut_down();
     let text = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
     let record = text
         .lines()

@@ -4,8 +4,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use mcp_server::{
-    config,
     interceptor::{LimitSettings, Rate},
+    transport::HttpSettings,
 };
 use serde_json::json;
 
@@ -17,8 +17,8 @@ async fn odd(change: impl FnOnce(&mut LimitSettings), time_out: Duration) -> (Od
     change(&mut limits);
     let server = Server::guarding(
         odd.clone(),
-        |it| it.limits(limits).time_out(time_out),
-        config::Server::default(),
+        |it| it.limits(limits).timeout(time_out),
+        HttpSettings::default(),
     )
     .await;
     (odd, server)
@@ -191,7 +191,7 @@ async fn a_tool_that_panics_fails_alone() {
 
 #[tokio::test]
 async fn sessions_are_few_in_all_and_of_one_identity() {
-    let settings = config::Server {
+    let settings = HttpSettings {
         max_sessions: 5,
         max_sessions_per_identity: 4,
         ..Default::default()

@@ -13,8 +13,8 @@ use mcp_server::{
     config::Config,
     features::handler::Handler,
     interceptor::{
-        Guard, JournalSettings, LimitSettings, Pipeline, PipelineBuilder, audit::FileSettings,
-        keys::Roles,
+        Guard, JournalSettings, KeyStore, LimitSettings, Pipeline, PipelineBuilder,
+        audit::FileSettings, keys::Roles,
     },
 };
 use serde_json::{Value, json};
@@ -105,20 +105,14 @@ async fn server(
         }),
         strict: true,
     };
-    let builder = Pipeline::builder().journal(journal);
-    let builder = builder.keys_file(&file, Roles::new()).unwrap();
-    let mut pipeline = change(builder).build().unwrap();
-    let (journal, authenticator) = (&pipeline.journal, &pipeline.authenticator);
+    let keys = KeyStore::open(&file, Roles::new()).unwrap();
+    let builder = Pipeline::builder().journal(journal).keys(keys.clone());
+    let pipeline = change(builder).build().unwrap();
     let shared = Arc::new(config.clone());
-    let handler = Handler::new(&shared, &provider, journal, authenticator).unwrap();
-    pipeline.catalogue = Arc::new(handler.catalogue());
-    let server = Server::serve(
-        Guard::new(handler, &pipeline),
-        pipeline,
-        config.server,
-        folder,
-    )
-    .await;
+    let handler = Handler::new(&shared, &provider, pipeline.journal()).unwrap();
+    pipeline.catalogue().replace(&handler.catalogue());
+    let guard = Guard::new(handler, &pipeline);
+    let server = Server::serve(guard, pipeline, keys, config.http_settings(), folder).await;
     (model, server)
 }
 

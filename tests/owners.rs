@@ -1,13 +1,13 @@
 //! A task is there only for the identity whose call began it.
 
+use mcp_server::transport::HttpSettings;
 use serde_json::{Value, json};
 
 use crate::support::{Server, Wire, odd::Odd, whole};
 
 async fn server() -> (Odd, Server) {
     let odd = Odd::default();
-    let server =
-        Server::guarding(odd.clone(), |it| it, mcp_server::config::Server::default()).await;
+    let server = Server::guarding(odd.clone(), |it| it, HttpSettings::default()).await;
     std::fs::write(
         server.keys_file(),
         crate::support::keys(&[("ada", "\"*\""), ("eve", "\"*\"")]),

@@ -1,6 +1,9 @@
 //! Who is refused, how, and what they are told.
 
-use mcp_server::interceptor::{Denial, DenialKind, Rule, call::Facts};
+use mcp_server::{
+    interceptor::{CallInfo, Denial, DenialKind, Rule},
+    transport::HttpSettings,
+};
 use rmcp::model::JsonObject;
 use serde_json::json;
 
@@ -259,12 +262,11 @@ async fn a_header_that_disagrees_with_the_body_is_refused() {
 #[derive(Clone)]
 struct Please;
 
+#[async_trait::async_trait]
 impl Rule for Please {
-    type Permit = ();
-
-    fn check(&self, facts: &Facts, arguments: Option<&JsonObject>) -> Result<(), Denial> {
+    async fn check(&self, call: &CallInfo, arguments: Option<&JsonObject>) -> Result<(), Denial> {
         let nicely = arguments.is_some_and(|arguments| arguments.contains_key("please"));
-        if facts.tool().is_none() || nicely {
+        if call.tool().is_none() || nicely {
             return Ok(());
         }
         Err(Denial::new(DenialKind::Throttled, "say please"))
@@ -274,12 +276,7 @@ impl Rule for Please {
 #[tokio::test]
 async fn a_rule_of_ones_own_is_asked_last_and_refuses_like_any_other() {
     let odd = Odd::default();
-    let server = Server::guarding(
-        odd.clone(),
-        |it| it.rule(Please),
-        mcp_server::config::Server::default(),
-    )
-    .await;
+    let server = Server::guarding(odd.clone(), |it| it.rule(Please), HttpSettings::default()).await;
     let (ada, bob) = (server.client("ada"), server.client("bob"));
     let refused = ada.call("echo", json!({})).await;
     assert_eq!(refused.status, 429, "{refused:?}");
@@ -340,7 +337,7 @@ impl rmcp::ServerHandler for Curious {
 
 #[tokio::test]
 async fn a_handler_never_sees_the_callers_key() {
-    let server = Server::guarding(Curious, |it| it, mcp_server::config::Server::default()).await;
+    let server = Server::guarding(Curious, |it| it, HttpSettings::default()).await;
     let client = server.anonymous();
     for (name, value) in [
         ("authorization", "Bearer ada"),

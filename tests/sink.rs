@@ -8,7 +8,7 @@ use std::{
 };
 
 use mcp_server::interceptor::{
-    Grant, Grants, Guard, Journal, JournalSettings, LimitSettings, Pipeline, Rate,
+    Exchange, Grant, Grants, Guard, Journal, JournalSettings, LimitSettings, Peer, Pipeline, Rate,
     audit::{FileSettings, JournalError, Sink},
 };
 use serde_json::{Value, json};
@@ -73,19 +73,10 @@ fn pipeline(sink: &Fickle, strict: bool) -> Pipeline {
         file: None,
         strict,
     };
-    let off = JournalSettings {
-        strict: false,
-        ..settings.clone()
-    };
     let everything = Grants::new(vec![Grant::parse("*").unwrap()]);
-    let builder = Pipeline::builder()
-        .anonymous(everything)
-        .limits(limits)
-        .journal(off);
-    Pipeline {
-        journal: Arc::new(Journal::open_with(settings, Box::new(sink.clone())).unwrap()),
-        ..builder.build().unwrap()
-    }
+    let builder = Pipeline::builder().anonymous(everything).limits(limits);
+    let builder = builder.journal(settings).sink(sink.clone());
+    builder.build().unwrap()
 }
 
 async fn call(talk: &mut Talk) -> Option<i64> {
@@ -122,11 +113,11 @@ async fn a_strict_server_refuses_while_the_disk_is_full_and_goes_on_when_it_isnt
         reached,
         "a call that can't be recorded doesn't happen"
     );
-    assert!(!pipeline.journal.is_healthy());
+    assert!(!pipeline.journal().is_healthy());
     sink.becomes(Health::Good);
     until(&mut talk, None).await;
     talk.end().await.unwrap();
-    pipeline.journal.shut_down();
+    pipeline.journal().shut_down();
     let kept = sink.kept();
     let done = kept
         .iter()
@@ -179,7 +170,7 @@ async fn a_strict_server_refuses_when_nobody_takes_the_records_and_loses_none_of
     sink.becomes(Health::Good);
     until(&mut talk, None).await;
     talk.end().await.unwrap();
-    pipeline.journal.shut_down();
+    pipeline.journal().shut_down();
     let kept = sink.kept();
     let done = kept
         .iter()
@@ -212,7 +203,7 @@ async fn elsewhere_calls_go_on_and_the_loss_is_counted() {
     }
     sink.becomes(Health::Good);
     talk.end().await.unwrap();
-    pipeline.journal.shut_down();
+    pipeline.journal().shut_down();
     let kept = sink.kept();
     let lost: u64 = kept.iter().filter_map(|line| line["lost"].as_u64()).sum();
     let done = kept
@@ -226,16 +217,10 @@ async fn elsewhere_calls_go_on_and_the_loss_is_counted() {
 #[test]
 fn a_sink_that_fails_for_good_doesnt_hold_up_the_end() {
     let sink = Fickle::new();
-    let journal = pipeline(&sink, true).journal;
+    let pipeline = pipeline(&sink, true);
+    let journal = pipeline.journal();
     sink.becomes(Health::Full);
-    journal.refused_at_the_edge(&mcp_server::interceptor::audit::EdgeRefusal {
-        identity: "stdio",
-        transport: "stdio",
-        method: "ping",
-        reason: "",
-        outcome: mcp_server::interceptor::audit::Outcome::Rejected,
-        took: Duration::ZERO,
-    });
+    drop(Exchange::begin(journal, "stdio", Peer::Parent));
     journal.shut_down();
     assert!(sink.kept().is_empty());
 }

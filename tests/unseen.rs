@@ -1,16 +1,12 @@
 //! What the protocol library answers, refuses or drops by itself leaves its one line too.
 
+use mcp_server::transport::HttpSettings;
 use serde_json::{Value, json};
 
 use crate::support::{NEWEST, Server, odd::Odd, whole};
 
 async fn server() -> Server {
-    Server::guarding(
-        Odd::default(),
-        |it| it,
-        mcp_server::config::Server::default(),
-    )
-    .await
+    Server::guarding(Odd::default(), |it| it, HttpSettings::default()).await
 }
 
 fn lines(record: &[Value]) -> Vec<(String, String)> {
@@ -113,7 +109,7 @@ async fn what_a_version_no_longer_has_over_stdio() {
 
 #[tokio::test]
 async fn a_line_that_is_no_message_or_too_long_over_stdio() {
-    let settings = mcp_server::config::Server {
+    let settings = HttpSettings {
         max_body_bytes: 10_000,
         ..Default::default()
     };

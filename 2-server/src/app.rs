@@ -9,10 +9,7 @@ use crate::operations::traces::Traces;
 use crate::{
     config::{Config, ConfigError},
     features::{handler::Handler, resources::AUDIT_SCOPE},
-    interceptor::{
-        Authenticator, FailureLimit, Guard, Journal, KeyStore, OwnRules, Pipeline, Rate, RateLimit,
-        Scope, audit::Observer, keys::resolve,
-    },
+    interceptor::{Catalogue, Guard, KeyStore, Pipeline, Scope, keys::resolve},
     operations::{metrics::Metrics, readiness::Readiness},
 };
 
@@ -25,6 +22,8 @@ pub struct App {
     pub guard: Guard<Handler>,
     /// The pipeline's parts.
     pub pipeline: Pipeline,
+    /// The keys that may sign in.
+    pub keys: KeyStore,
     /// Whether it can do its work.
     pub readiness: Arc<Readiness>,
     /// Numbers, where somebody wants them.
@@ -48,23 +47,31 @@ impl App {
             Some(path) => KeyStore::open(path, config.roles.clone())?,
             None => KeyStore::empty(),
         };
-        let anonymous = if config.anonymous() {
-            Some(resolve(&config.roles, &[], &config.auth.anonymous_scopes)?)
-        } else {
-            None
-        };
-        let per_minute = config.auth.failures_per_minute;
-        let failures = Rate::new(per_minute, per_minute)
-            .context("auth.failures_per_minute must be at least 1")?;
-        let failures = FailureLimit::new(failures, config.limits.max_identities);
         let limits = config
             .limit_settings()
             .context("limits must be at least 1")?;
+        let catalogue = Catalogue::new();
+        let mut builder = Pipeline::builder()
+            .failed_sign_ins(config.auth.failures_per_minute)
+            .journal(config.journal_settings())
+            .keep_recent(Scope::parse(AUDIT_SCOPE)?)
+            .limits(limits)
+            .catalogue(catalogue.clone())
+            .timeout(config.request_time_out());
+        if config.auth.keys_file.is_some() {
+            builder = builder.keys(keys.clone());
+        }
+        if config.anonymous() {
+            let grants = resolve(&config.roles, &[], &config.auth.anonymous_scopes)?;
+            builder = builder.anonymous(grants);
+        }
 
         let mut provider = mcp_llm::connect(&config.llm, environment)?;
         let metrics = config.metrics.port.map(|_port| Arc::new(Metrics::new()));
         if let Some(metrics) = &metrics {
+            metrics.label_tools_by(catalogue.clone());
             provider = metrics.meter(provider);
+            builder = builder.observer(Arc::clone(metrics) as _);
         }
         #[cfg(feature = "otlp")]
         let traces = match &config.traces.endpoint {
@@ -76,51 +83,48 @@ impl App {
         #[cfg(feature = "otlp")]
         if let Some(traces) = &traces {
             provider = traces.follow(provider);
+            builder = builder.observer(Arc::clone(traces) as _);
         }
-        let keys = Arc::new(keys);
-        let journal = Arc::new(Journal::open(config.journal_settings())?);
-        journal.keep_recent(Scope::parse(AUDIT_SCOPE)?);
-        let authenticator = Arc::new(Authenticator::new(Arc::clone(&keys), anonymous, failures));
-        let readiness = Readiness::new(Arc::clone(&provider), keys, Arc::clone(&journal));
-        let handler = Handler::new(&config, &provider, &journal, &authenticator)
-            .map_err(anyhow::Error::msg)?;
-        let known: Vec<Arc<str>> = handler.tool_names().collect();
-        for tool in config.limits.tools.keys() {
-            if !known.iter().any(|known| **known == **tool) {
-                return Err(ConfigError::Refused {
-                    field: format!("limits.tools.{tool}"),
-                    why: format!(
-                        "there is no such tool, so it would limit nothing: there are {}",
-                        known.join(", ")
-                    ),
-                }
-                .into());
-            }
-        }
-        let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
-        if let Some(metrics) = &metrics {
-            metrics.name_tools(handler.tool_names());
-            observers.push(Arc::clone(metrics) as _);
-        }
-        #[cfg(feature = "otlp")]
-        observers.extend(traces.iter().map(|traces| Arc::clone(traces) as _));
-        journal.observe(observers);
-        let pipeline = Pipeline {
-            journal,
-            authenticator,
-            limits: RateLimit::new(&limits),
-            catalogue: Arc::new(handler.catalogue()),
-            rules: OwnRules::default(),
-            time_out: config.request_time_out(),
-        };
+
+        let pipeline = builder.build()?;
+        let handler =
+            Handler::new(&config, &provider, pipeline.journal()).map_err(anyhow::Error::msg)?;
+        catalogue.replace(&handler.catalogue());
+        check_limits(&config, &handler)?;
+        let readiness = Readiness::new(
+            provider,
+            Arc::clone(pipeline.authenticator()),
+            Arc::clone(pipeline.journal()),
+        );
         Ok(Self {
             config,
             guard: Guard::new(handler, &pipeline),
             pipeline,
+            keys,
             readiness: Arc::new(readiness),
             metrics,
             #[cfg(feature = "otlp")]
             traces,
         })
+    }
+}
+
+/// A limit for a tool that isn't there would limit nothing.
+fn check_limits(config: &Config, handler: &Handler) -> Result<(), ConfigError> {
+    let known: Vec<&str> = handler.tool_names().collect();
+    match config
+        .limits
+        .tools
+        .keys()
+        .find(|tool| !known.contains(&tool.as_str()))
+    {
+        None => Ok(()),
+        Some(tool) => Err(ConfigError::Refused {
+            field: format!("limits.tools.{tool}"),
+            why: format!(
+                "there is no such tool, so it would limit nothing: there are {}",
+                known.join(", ")
+            ),
+        }),
     }
 }

@@ -10,11 +10,11 @@ use mcp_server::{
         audit::FileSettings,
         keys::{Roles, fingerprint},
     },
-    transport::http,
+    transport::{HttpSettings, http},
 };
 use rmcp::ServerHandler;
 use serde_json::Value;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -27,11 +27,11 @@ pub struct Server {
     pub address: SocketAddr,
     pub folder: tempfile::TempDir,
     pub shutdown: CancellationToken,
-    pub keys: Arc<KeyStore>,
+    pub keys: KeyStore,
     pub journal: Arc<Journal>,
     #[cfg(feature = "otlp")]
     pub traces: Option<Arc<mcp_server::operations::traces::Traces>>,
-    tasks: Vec<JoinHandle<()>>,
+    served: JoinHandle<()>,
     talk: Box<Talks>,
 }
 
@@ -87,9 +87,9 @@ impl Server {
         .expect("a keys file");
         change(&mut config);
         let app = App::build(config, &|_name| None).expect("a server");
-        let settings = app.config.server.clone();
+        let settings = app.config.http_settings();
         #[cfg_attr(not(feature = "otlp"), allow(unused_mut, reason = "set below"))]
-        let mut server = Self::serve(app.guard, app.pipeline, settings, folder).await;
+        let mut server = Self::serve(app.guard, app.pipeline, app.keys, settings, folder).await;
         #[cfg(feature = "otlp")]
         {
             server.traces = app.traces;
@@ -101,7 +101,7 @@ impl Server {
     pub async fn guarding<H: ServerHandler>(
         handler: H,
         change: impl FnOnce(PipelineBuilder) -> PipelineBuilder,
-        settings: mcp_server::config::Server,
+        settings: HttpSettings,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("keys.toml");
@@ -119,47 +119,42 @@ impl Server {
             }),
             strict: true,
         };
-        let builder = Pipeline::builder()
-            .journal(journal)
-            .keys_file(&file, Roles::new());
-        let pipeline = change(builder.expect("keys")).build().expect("a pipeline");
-        Self::serve(Guard::new(handler, &pipeline), pipeline, settings, folder).await
+        let keys = KeyStore::open(&file, Roles::new()).expect("keys");
+        let builder = Pipeline::builder().journal(journal).keys(keys.clone());
+        let pipeline = change(builder).build().expect("a pipeline");
+        let guard = Guard::new(handler, &pipeline);
+        Self::serve(guard, pipeline, keys, settings, folder).await
     }
 
     /// Serves a guard that is built already; its record is `audit.jsonl` in the folder.
     pub async fn serve<H: ServerHandler>(
         guard: Guard<H>,
         pipeline: Pipeline,
-        settings: mcp_server::config::Server,
+        keys: KeyStore,
+        settings: HttpSettings,
         folder: tempfile::TempDir,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("its address");
         let shutdown = CancellationToken::new();
-        let router = http::router(&guard, &pipeline, &settings, shutdown.clone());
-        let served = http::serve(
-            listener,
-            router,
-            settings.max_connections,
-            shutdown.clone(),
-            Duration::from_secs(1),
-        );
-        let keys = Arc::clone(pipeline.authenticator.keys());
-        let followed = Arc::clone(&keys);
-        let tasks = vec![
-            tokio::spawn(async move { served.await.expect("serving") }),
-            tokio::spawn(async move { followed.follow().await }),
-        ];
+        let max_line = settings.max_body_bytes;
+        let settings = HttpSettings {
+            port: 0,
+            shutdown_timeout: Duration::from_secs(1),
+            ..settings
+        };
+        let server = http::Server::bind(&guard, settings, shutdown.clone()).await;
+        let server = server.expect("a free port");
+        let address = server.address();
+        let served = tokio::spawn(async move { server.run().await.expect("serving") });
         Self {
             address,
             folder,
             shutdown,
             keys,
-            journal: pipeline.journal,
+            journal: Arc::clone(pipeline.journal()),
             #[cfg(feature = "otlp")]
             traces: None,
-            tasks,
-            talk: Box::new(move |key| Talk::with(guard.clone(), key, settings.max_body_bytes)),
+            served,
+            talk: Box::new(move |key| Talk::with(guard.clone(), key, max_line)),
         }
     }
 
@@ -224,9 +219,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.served.abort();
     }
 }
 

@@ -17,7 +17,7 @@ use mcp_server::{
     app::App,
     config::{Config, Mode},
     interceptor::{Load, audit, keys::fingerprint},
-    transport::http,
+    transport::{HttpSettings, http},
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -194,20 +194,15 @@ pub async fn soak(time: Duration, clients: u64) -> Result<Report, String> {
     config.auth.failures_per_minute = 100_000_000;
     (config.limits.per_minute, config.limits.burst) = (600, 8);
     let app = App::build(config, &|_name| None).map_err(|error| error.to_string())?;
-    let settings = app.config.server.clone();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .map_err(|error| error.to_string())?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
     let shutdown = CancellationToken::new();
-    let router = http::router(&app.guard, &app.pipeline, &settings, shutdown.clone());
-    let served = tokio::spawn(http::serve(
-        listener,
-        router,
-        settings.max_connections,
-        shutdown.clone(),
-        Duration::from_secs(2),
-    ));
+    let settings = HttpSettings {
+        port: 0,
+        ..app.config.http_settings()
+    };
+    let server = http::Server::bind(&app.guard, settings, shutdown.clone()).await;
+    let server = server.map_err(|error| error.to_string())?;
+    let address = server.address();
+    let served = tokio::spawn(server.run());
 
     let url = format!("http://{address}/mcp");
     let shared = Arc::new(Shared {
@@ -220,7 +215,7 @@ pub async fn soak(time: Duration, clients: u64) -> Result<Report, String> {
     let working: Vec<_> = (0..clients)
         .map(|number| tokio::spawn(client(url.clone(), number, Arc::clone(&shared))))
         .collect();
-    let keys_now = app.pipeline.authenticator.keys();
+    let keys_now = &app.keys;
     let (began, mut revocations) = (Instant::now(), 0);
     while began.elapsed() < time {
         std::fs::write(&keys_file, keys(revocations % 4)).map_err(|error| error.to_string())?;
@@ -245,7 +240,7 @@ pub async fn soak(time: Duration, clients: u64) -> Result<Report, String> {
         .await
         .map_err(|error| error.to_string())?
         .map_err(|error| error.to_string())?;
-    let journal = Arc::clone(&app.pipeline.journal);
+    let journal = Arc::clone(app.pipeline.journal());
     tokio::task::spawn_blocking(move || journal.shut_down())
         .await
         .map_err(|error| error.to_string())?;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use mcp_server::{interceptor::Guard, transport::stdio};
+use mcp_server::{
+    interceptor::Guard,
+    transport::{ServeError, StdioSettings, stdio},
+};
 use rmcp::ServerHandler;
 use serde_json::{Value, json};
 use tokio::{
@@ -21,24 +24,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Talk {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     input: WriteHalf<DuplexStream>,
-    served: JoinHandle<anyhow::Result<()>>,
+    served: JoinHandle<Result<(), ServeError>>,
 }
 
 impl Talk {
     /// A host that launched this server; a key is its holder's name, in tests.
     pub fn with<H: ServerHandler>(guard: Guard<H>, key: Option<&str>, max_line: usize) -> Self {
         let (near, far) = tokio::io::duplex(1 << 16);
-        let key = key.map(str::to_owned);
+        let settings = StdioSettings {
+            key: key.map(str::to_owned),
+            max_line,
+        };
         let streams = tokio::io::split(far);
         let served = tokio::spawn(async move {
-            stdio::serve(
-                guard,
-                key.as_deref(),
-                streams,
-                max_line,
-                CancellationToken::new(),
-            )
-            .await
+            stdio::serve(guard, &settings, streams, CancellationToken::new()).await
         });
         let (read, input) = tokio::io::split(near);
         Self {
@@ -89,7 +88,7 @@ impl Talk {
     }
 
     /// Closes the input, and gives how the server ended.
-    pub async fn end(mut self) -> anyhow::Result<()> {
+    pub async fn end(mut self) -> Result<(), ServeError> {
         let _ = self.input.shutdown().await;
         drop(self.input);
         let rest = async { while let Ok(Some(_)) = self.lines.next_line().await {} };

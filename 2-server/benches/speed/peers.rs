@@ -5,7 +5,15 @@ use std::{io::Write as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use axum::{Json, Router, routing::post, serve::ListenerExt as _};
-use mcp_server::{app::App, config::Config, interceptor::Guard, transport};
+use mcp_server::{
+    app::App,
+    config::Config,
+    interceptor::Guard,
+    transport::{
+        self,
+        http::listener::{self, Bounds},
+    },
+};
 use rmcp::{
     ErrorData, ServerHandler, ServiceExt as _,
     handler::server::{
@@ -167,11 +175,15 @@ async fn interceptor<H: ServerHandler>(
     guard: &Guard<H>,
     app: &App,
 ) -> anyhow::Result<()> {
-    let settings = &app.config.server;
+    let settings = app.config.http_settings();
     let shutdown = CancellationToken::new();
-    let router = transport::http::router(guard, &app.pipeline, settings, shutdown.clone());
-    let grace = Duration::from_secs(1);
-    Ok(transport::http::serve(listener, router, settings.max_connections, shutdown, grace).await?)
+    let (router, _) = transport::http::router(guard, &settings, shutdown.clone());
+    let bounds = Bounds {
+        connections: settings.max_connections,
+        grace: Duration::from_secs(1),
+    };
+    listener::serve(None, listener, router, bounds, shutdown).await;
+    Ok(())
 }
 
 /// What raw axum is asked: the same bytes, as far as the answer needs them.

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use mcp_server::interceptor::Arrival;
+use mcp_server::interceptor::Exchange;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -78,8 +78,8 @@ pub(crate) fn text<'a>(arguments: &'a JsonObject, name: &str, default: &'a str) 
 
 /// Who calls, as the pipeline found out; what a caller began is only theirs.
 pub(crate) fn caller(context: &RequestContext<RoleServer>) -> Result<Arc<str>, ErrorData> {
-    Arrival::of(&context.extensions)
-        .and_then(|arrival| arrival.principal.as_ref())
+    Exchange::of(&context.extensions)
+        .and_then(Exchange::principal)
         .map(|principal| Arc::clone(principal.label()))
         .ok_or_else(|| ErrorData::internal_error("the transport names no caller", None))
 }

@@ -26,19 +26,22 @@ mod tasks;
 // All of it, as one rmcp handler.
 mod handler;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;
 use mcp_server::{
-    config,
     interceptor::{
-        Authenticator, Catalogue, FailureLimit, Guard, Journal, JournalSettings, KeyStore,
-        LimitSettings, OwnRules, Pipeline, Rate, RateLimit,
-        hex::hex,
+        Guard, JournalSettings, LimitSettings, Pipeline, Rate,
         keys::{Roles, fingerprint},
     },
-    transport::http,
+    transport::{
+        HttpSettings,
+        http::{
+            self,
+            listener::{self, Bounds},
+        },
+    },
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -75,57 +78,52 @@ async fn main() -> anyhow::Result<()> {
             interrupted.cancel();
         }
     });
-    let grace = Duration::from_secs(1);
-    http::serve(listener, router, settings.max_connections, shutdown, grace).await?;
+    let bounds = Bounds {
+        connections: settings.max_connections,
+        grace: Duration::from_secs(1),
+    };
+    listener::serve(None, listener, router, bounds, shutdown).await;
     Ok(())
 }
 
-/// The product's settings, with what the suite needs: it opens a session for each scenario, from
-/// one identity, and closes few of them; and it plays a page of the server's own origin.
-fn settings(origin: &str) -> config::Server {
-    config::Server {
+/// The usual settings, with what the suite needs: it opens a session for each scenario, from one
+/// identity, and closes few of them; and it plays a page of the server's own origin.
+fn settings(origin: &str) -> HttpSettings {
+    HttpSettings {
         max_sessions_per_identity: 1024,
         allowed_origins: vec![origin.to_owned()],
-        ..config::Server::default()
+        ..HttpSettings::default()
     }
 }
 
 /// The fixtures behind the pipeline, and both behind HTTP. **This is all that it takes**: build the
-/// pipeline's parts, wrap the handler, hand the guard to a transport.
+/// pipeline, wrap the handler, hand the guard to a transport.
 fn router(
     keys: &Path,
-    settings: &config::Server,
+    settings: &HttpSettings,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Router> {
     let rate = |per_minute, burst| Rate::new(per_minute, burst).context("a rate of nothing");
-    let keys = KeyStore::open(keys, Roles::new())?;
-    let pipeline = Pipeline {
-        journal: Arc::new(Journal::open(JournalSettings {
+    let pipeline = Pipeline::builder()
+        // No anonymous caller: every one needs a key. Every scope follows from its name:
+        // `test_simple_text` requires `tools:util:test_simple_text`, `test://static-text` requires
+        // `resources:test:read`.
+        .keys_file(keys, Roles::new())?
+        .journal(JournalSettings {
             stderr: true,
             file: None,
             strict: false,
-        })?),
-        // No anonymous caller: every one needs a key.
-        authenticator: Arc::new(Authenticator::new(
-            Arc::new(keys),
-            None,
-            FailureLimit::new(rate(10, 10)?, 1000),
-        )),
+        })
         // In force, and above the hundred calls a second that the suite makes.
-        limits: RateLimit::new(&LimitSettings {
+        .limits(LimitSettings {
             identity: rate(12_000, 2_000)?,
             tools: [].into(),
             concurrent: 64.try_into()?,
             capacity: 1000,
-        }),
-        // Every scope follows from its name: `test_simple_text` takes
-        // `tools:util:test_simple_text`, `test://static-text` takes `resources:test:read`.
-        rules: OwnRules::default(),
-        catalogue: Arc::new(Catalogue::new()),
-        time_out: Duration::from_secs(60),
-    };
+        })
+        .build()?;
     let guard = Guard::new(handler::Fixtures::new()?, &pipeline);
-    Ok(http::router(&guard, &pipeline, settings, shutdown))
+    Ok(http::router(&guard, settings, shutdown).0)
 }
 
 /// Writes a keys file, as `mcp-server keys` would: it holds digests, never keys.
@@ -138,7 +136,7 @@ fn write_keys(path: &Path, keys: &[(&str, &str, &[&str])]) -> anyhow::Result<()>
 }
 
 fn new_key() -> anyhow::Result<String> {
-    random::<32>().map(|bytes| hex(&bytes))
+    random::<32>().map(|bytes| hex::encode(bytes))
 }
 
 fn random<const N: usize>() -> anyhow::Result<[u8; N]> {

@@ -54,7 +54,11 @@ async fn start(keys: &[(&str, &str, &[&str])]) -> Server {
     let shutdown = CancellationToken::new();
     let router = router(&path, &settings(&url), shutdown.clone()).unwrap();
     let over = shutdown.clone();
-    tokio::spawn(async move { http::serve(listener, router, 64, over, Duration::ZERO).await });
+    let bounds = Bounds {
+        connections: 64,
+        grace: Duration::ZERO,
+    };
+    tokio::spawn(listener::serve(None, listener, router, bounds, over));
     Server {
         url,
         shutdown,

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{answer, say};
-use crate::interceptor::audit::{is_unsafe, verify};
+use crate::interceptor::{audit::verify, text::is_unsafe};
 
 #[derive(Debug, Args)]
 pub(super) struct Audit {

@@ -4,13 +4,19 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use futures_util::FutureExt as _;
 use rmcp::model::JsonObject;
 
 use super::{Misuse, answer};
 use crate::{
     app::App,
     config::Audit,
-    interceptor::{Grants, Target, keys::resolve, scope::Decision},
+    interceptor::{
+        Authenticate as _, Grants, Target,
+        access::Decision,
+        keys::resolve,
+        protocol::{TargetKind, method},
+    },
 };
 
 #[derive(Debug, Args)]
@@ -45,26 +51,6 @@ struct Explain {
     arguments: Option<String>,
 }
 
-/// What takes an identity and no scope. A task is there for its owner, whatever the scopes are.
-const FREE: &[&str] = &[
-    "initialize",
-    "logging/setLevel",
-    "notifications/cancelled",
-    "notifications/initialized",
-    "notifications/progress",
-    "notifications/roots/list_changed",
-    "ping",
-    "prompts/list",
-    "resources/list",
-    "resources/templates/list",
-    "server/discover",
-    "skills/list",
-    "tasks/cancel",
-    "tasks/get",
-    "tasks/update",
-    "tools/list",
-];
-
 impl Policy {
     pub(super) fn run(self, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         let PolicyCommand::Explain(explain) = self.command;
@@ -92,22 +78,21 @@ impl Explain {
                 ))
             })
         };
-        let target = match self.method.as_str() {
-            "tools/call" => Some(Target::Tool(name()?)),
-            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
-                Some(Target::Resource(name()?))
-            }
-            "prompts/get" => Some(Target::Prompt(name()?)),
-            "resources/directory/read" | "skills/get" => Some(Target::Resource(name()?)),
-            "completion/complete" | "subscriptions/listen" => {
+        let kind = method(&self.method).map(|method| (method.target, method.lasts));
+        let target = match kind {
+            Some((TargetKind::Tool, _)) => Some(Target::Tool(name()?)),
+            Some((TargetKind::Resource, _)) => Some(Target::Resource(name()?)),
+            Some((TargetKind::Prompt, _)) => Some(Target::Prompt(name()?)),
+            Some((TargetKind::Reference, _) | (_, true)) => {
                 return Err(Misuse(format!(
                     "{} takes the scope of what it is about: ask about prompts/get NAME, or resources/read URI",
                     self.method
                 ))
                 .into());
             }
-            known if FREE.contains(&known) => None,
-            other => Some(Target::Custom(other)),
+            // A task is there for its owner, whatever the scopes are.
+            Some((TargetKind::Nothing | TargetKind::Task, false)) => None,
+            None => Some(Target::Custom(&self.method)),
         };
         let Some(target) = target else {
             answer(format_args!(
@@ -128,7 +113,7 @@ impl Explain {
             .transpose()
             .map_err(|error| Misuse(format!("--arguments: {error}")))?;
         let mut code = ExitCode::SUCCESS;
-        for scope in app.pipeline.catalogue.needs(target).iter() {
+        for scope in app.pipeline.catalogue().needs(target).iter() {
             match grants.decide(scope, arguments.as_ref()) {
                 Decision::Allowed(grant) => answer(format_args!(
                     "ALLOWED  {who} has {} by the grant {}",
@@ -165,8 +150,13 @@ impl Explain {
     fn caller(&self, app: &App) -> anyhow::Result<Option<(String, Grants)>> {
         match &self.key {
             Some(name) => {
-                let principal = app.pipeline.authenticator.keys().by_name(name).ok_or_else(|| Misuse(format!("there is no key called \"{name}\": mcp-server keys list shows what there is")))?;
-                if let Err(denial) = app.pipeline.authenticator.current(&principal) {
+                let principal = app.keys.by_name(name).ok_or_else(|| Misuse(format!("there is no key called \"{name}\": mcp-server keys list shows what there is")))?;
+                let now = app
+                    .pipeline
+                    .authenticator()
+                    .recheck(&principal)
+                    .now_or_never();
+                if let Some(Err(denial)) = now {
                     answer(format_args!("REFUSED  {name}: {}", denial.reason))?;
                     return Ok(None);
                 }

@@ -13,10 +13,13 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::interceptor::{
-    LimitSettings, Rate,
-    audit::{FileSettings, JournalSettings},
-    keys::{GrantSpec, Role, Roles, network, resolve},
+use crate::{
+    interceptor::{
+        LimitSettings, Rate,
+        audit::{FileSettings, JournalSettings},
+        keys::{GrantSpec, Role, Roles, network, resolve},
+    },
+    transport::HttpSettings,
 };
 
 mod environment;
@@ -601,6 +604,28 @@ impl Config {
                 keep,
             }),
             strict: self.server.mode == Mode::Prod,
+        }
+    }
+
+    /// How HTTP is served.
+    pub fn http_settings(&self) -> HttpSettings {
+        let server = self.server.clone();
+        HttpSettings {
+            host: server.host,
+            port: server.port,
+            tls: server.tls_cert.clone().zip(server.tls_key.clone()),
+            sse: server.serves_sse(),
+            allowed_hosts: server.allowed_hosts,
+            allowed_origins: server.allowed_origins,
+            trusted_proxies: server.trusted_proxies,
+            max_body_bytes: server.max_body_bytes,
+            max_connections: server.max_connections,
+            max_sessions: server.max_sessions,
+            max_sessions_per_identity: server.max_sessions_per_identity,
+            max_sse_streams: server.max_sse_streams,
+            max_sse_streams_per_identity: server.max_sse_streams_per_identity,
+            session_idle: Duration::from_millis(server.session_idle_ms),
+            shutdown_timeout: Duration::from_millis(server.shutdown_timeout_ms),
         }
     }
 

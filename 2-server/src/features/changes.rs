@@ -1,13 +1,8 @@
-//! What changes while a client is connected, and who is told.
+//! What changes while a client is connected: `audit://me`, with each of the caller's requests
+//! (`notifications/resources/updated`). Changed rights are the guard's to announce.
 //!
-//! Two things do, and nothing else is announced:
-//!
-//! - a caller's rights, when the operator edits the keys file: then every list may look different
-//!   to it (`notifications/…/list_changed`);
-//! - `audit://me`, with each of the caller's requests (`notifications/resources/updated`).
-//!
-//! A client of 2026-07-28 opens a stream with `subscriptions/listen`; an older one has a session,
-//! and one task here for as long as that lives.
+//! A client of 2026-07-28 opens a stream with `subscriptions/listen`; an older one subscribes, and
+//! there is one task here for as long as its session lives.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -17,19 +12,19 @@ use std::{
 
 use rmcp::{
     ErrorData, RoleServer,
-    model::{InitializeRequestParams, SubscriptionFilter},
+    model::{InitializeRequestParams, ResourceUpdatedNotificationParam, SubscriptionFilter},
     service::{Peer, SubscriptionContext},
 };
 use tokio::{sync::watch, time::Instant};
 
 use super::resources::AUDIT;
-use crate::interceptor::{Authenticator, Journal, Principal};
+use crate::interceptor::{Journal, Principal};
 
 /// A busy caller hears of its record once in this time, not with every call.
 const CALM: Duration = Duration::from_secs(1);
 /// How often a session is looked at, to see whether it is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// A client that doesn't take a notification in this time is told nothing more.
+/// A client that doesn't take a notification in this time gets no more of them.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Sessions that are followed at once. The transports have bounds of their own, far below.
 const MOST_SESSIONS: usize = 16_384;
@@ -38,13 +33,12 @@ const MOST_SESSIONS: usize = 16_384;
 #[derive(Debug)]
 pub struct Changes {
     journal: Arc<Journal>,
-    authenticator: Arc<Authenticator>,
     sessions: Mutex<HashMap<usize, Session>>,
 }
 
-/// A session of an older version. rmcp has no name for one that holds over every transport, but
-/// what its client said in the handshake is one allocation of its own; holding it here keeps the
-/// address from being given to another session.
+/// A session of an older version that has subscribed. rmcp has no name for one that holds over every
+/// transport, but what its client said in the handshake is one allocation of its own; holding it
+/// here keeps the address from being given to another session.
 #[derive(Debug)]
 struct Session {
     _said: Arc<InitializeRequestParams>,
@@ -52,49 +46,38 @@ struct Session {
 }
 
 impl Changes {
-    /// Follows these.
-    pub fn new(journal: Arc<Journal>, authenticator: Arc<Authenticator>) -> Arc<Self> {
+    /// Follows the records of this journal.
+    pub fn new(journal: Arc<Journal>) -> Arc<Self> {
         Arc::new(Self {
             journal,
-            authenticator,
             sessions: Mutex::default(),
         })
     }
 
-    /// What of a `subscriptions/listen` is served; the client is told.
+    /// Which resources of a `subscriptions/listen` are served; the client hears of it.
     pub fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
-        let mut accepted = requested.clone();
-        if let Some(uris) = &mut accepted.resource_subscriptions {
+        let mut accepted = SubscriptionFilter::default();
+        let uris = requested.resource_subscriptions.clone();
+        accepted.resource_subscriptions = uris.map(|mut uris| {
             uris.retain(|uri| uri == AUDIT);
-        }
+            uris
+        });
         accepted
     }
 
-    /// Tells a client of 2026-07-28 what changes, until it goes away or its rights change. Then its
-    /// stream ends, because it was opened with rights that are no more; it may open another.
+    /// Announces changes to a client of 2026-07-28, until it goes away.
     pub async fn listen(&self, context: &SubscriptionContext, principal: &Principal) {
         let sink = context.sink();
         let watched = context.accepted().resource_subscriptions.as_ref();
-        let watches = watched.is_some_and(|uris| uris.iter().any(|uri| uri == AUDIT));
+        if !watched.is_some_and(|uris| uris.iter().any(|uri| uri == AUDIT)) {
+            return context.cancelled().await;
+        }
         let mut seen = self.journal.seen(principal.label());
         let mut calm = Instant::now();
         loop {
             let told = tokio::select! {
                 () = context.cancelled() => return,
-                () = principal.over() => {
-                    if self.authenticator.current(principal).is_err() {
-                        // Revoked: the pipeline says so, in its own words.
-                        return std::future::pending().await;
-                    }
-                    // What the client didn't ask for is refused by the sink: that is no failure.
-                    let _ = tokio::join!(
-                        sink.notify_tool_list_changed(),
-                        sink.notify_prompt_list_changed(),
-                        sink.notify_resource_list_changed(),
-                    );
-                    return;
-                }
-                news = self.news(principal, seen, calm), if watches => {
+                news = self.news(principal, seen, calm) => {
                     seen = news;
                     calm = Instant::now() + CALM;
                     tokio::time::timeout(PATIENCE, sink.notify_resource_updated(AUDIT)).await
@@ -104,33 +87,6 @@ impl Changes {
                 return;
             }
         }
-    }
-
-    /// Follows a session of an older version, from its handshake on.
-    pub fn follow(self: &Arc<Self>, peer: &Peer<RoleServer>, principal: Principal) {
-        let Some((id, said)) = name(peer) else {
-            return;
-        };
-        let mut sessions = self.lock();
-        let full = sessions.len() >= MOST_SESSIONS;
-        let Entry::Vacant(entry) = sessions.entry(id) else {
-            return;
-        };
-        if full {
-            tracing::warn!("too many sessions: one isn't told of changes");
-            return;
-        }
-        let (subscribed, wants) = watch::channel(false);
-        entry.insert(Session {
-            _said: said,
-            subscribed,
-        });
-        drop(sessions);
-        let (changes, peer) = (Arc::clone(self), peer.clone());
-        tokio::spawn(async move {
-            changes.tell(id, &peer, principal, wants).await;
-            changes.lock().remove(&id);
-        });
     }
 
     /// Begins or ends a session's subscription to a resource.
@@ -150,63 +106,70 @@ impl Changes {
             );
             return Err(ErrorData::invalid_params(said, None));
         }
-        // A client may subscribe before it says that the handshake is done.
-        self.follow(peer, principal);
-        let session = name(peer);
-        let sessions = self.lock();
-        let session = session.and_then(|(id, _)| sessions.get(&id));
-        session
-            .map(|session| {
-                session.subscribed.send_replace(wanted);
-            })
-            .ok_or_else(|| ErrorData::internal_error("this session can't be followed", None))
+        let lost = || ErrorData::internal_error("this session can't be followed", None);
+        let (id, said) = session(peer).ok_or_else(lost)?;
+        let mut sessions = self.lock();
+        if sessions.len() >= MOST_SESSIONS {
+            return Err(lost());
+        }
+        match sessions.entry(id) {
+            Entry::Occupied(known) => {
+                known.get().subscribed.send_replace(wanted);
+            }
+            Entry::Vacant(_) if !wanted => {}
+            Entry::Vacant(entry) => {
+                let (subscribed, wants) = watch::channel(true);
+                entry.insert(Session {
+                    _said: said,
+                    subscribed,
+                });
+                let (changes, peer) = (Arc::clone(self), peer.clone());
+                tokio::spawn(async move {
+                    changes.announce(id, &peer, &principal, wants).await;
+                    changes.lock().remove(&id);
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The task of a session.
-    async fn tell(
+    async fn announce(
         &self,
         id: usize,
         peer: &Peer<RoleServer>,
-        mut principal: Principal,
+        principal: &Principal,
         mut wants: watch::Receiver<bool>,
     ) {
-        let mut seen = 0;
+        let mut seen = self.journal.seen(principal.label());
         let mut calm = Instant::now();
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
             let wanted = *wants.borrow();
-            let told = tokio::select! {
-                () = principal.over() => {
-                    let Ok(now) = self.authenticator.current(&principal) else {
-                        return;
-                    };
-                    principal = now;
-                    tokio::time::timeout(PATIENCE, lists_changed(peer)).await
-                }
-                news = self.news(&principal, seen, calm), if wanted => {
+            tokio::select! {
+                news = self.news(principal, seen, calm), if wanted => {
                     seen = news;
                     calm = Instant::now() + CALM;
-                    let param = rmcp::model::ResourceUpdatedNotificationParam::new(AUDIT);
-                    tokio::time::timeout(PATIENCE, peer.notify_resource_updated(param)).await
+                    let param = ResourceUpdatedNotificationParam::new(AUDIT);
+                    let told = tokio::time::timeout(PATIENCE, peer.notify_resource_updated(param)).await;
+                    if !matches!(told, Ok(Ok(()))) {
+                        return;
+                    }
                 }
                 changed = wants.changed() => {
                     if changed.is_err() {
                         return;
                     }
                     seen = self.journal.seen(principal.label());
-                    continue;
                 }
+                // With other rights it may no longer read its record: it subscribes once more.
+                () = principal.ended() => return,
                 _ = looks.tick() => {
-                    // Gone, or introduced anew: then another task has taken over, and a client
-                    // that does so again and again gathers none.
-                    if peer.is_transport_closed() || name(peer).is_none_or(|(now, _)| now != id) {
+                    // Gone, or initialized once more.
+                    if peer.is_transport_closed() || session(peer).is_none_or(|(now, _)| now != id) {
                         return;
                     }
-                    continue;
                 }
-            };
-            if !matches!(told, Ok(Ok(()))) {
-                return;
             }
         }
     }
@@ -221,14 +184,8 @@ impl Changes {
     }
 }
 
-async fn lists_changed(peer: &Peer<RoleServer>) -> Result<(), rmcp::ServiceError> {
-    peer.notify_tool_list_changed().await?;
-    peer.notify_prompt_list_changed().await?;
-    peer.notify_resource_list_changed().await
-}
-
 /// What tells this session from every other, and must be held for as long as the name is used.
-fn name(peer: &Peer<RoleServer>) -> Option<(usize, Arc<InitializeRequestParams>)> {
+fn session(peer: &Peer<RoleServer>) -> Option<(usize, Arc<InitializeRequestParams>)> {
     let said = peer.peer_info()?;
     Some((Arc::as_ptr(&said).addr(), said))
 }

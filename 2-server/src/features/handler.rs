@@ -7,14 +7,14 @@ use mcp_llm::Provider;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, Extensions,
         GetPromptRequestParams, GetPromptResponse, Icon, Implementation, ListPromptsResult,
         ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
         Prompt, ReadResourceRequestParams, ReadResourceResponse, Reference, Resource,
         ResourceTemplate, ServerCapabilities, ServerConfig, SubscribeRequestParams,
         SubscriptionFilter, Tool, UnsubscribeRequestParams,
     },
-    service::{NotificationContext, RequestContext, SubscriptionContext},
+    service::{RequestContext, SubscriptionContext},
 };
 
 use super::{
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    interceptor::{Arrival, Authenticator, Catalogue, Journal, caller},
+    interceptor::{Catalogue, Exchange, Journal, Principal},
 };
 
 /// How long a client may keep a list, in milliseconds. A client that listens hears of a change
@@ -68,17 +68,16 @@ impl Handler {
         config: &Arc<Config>,
         provider: &Arc<dyn Provider>,
         journal: &Arc<Journal>,
-        authenticator: &Arc<Authenticator>,
     ) -> Result<Self, String> {
         let tools = tools::all(config, provider)?;
         Ok(Self {
-            info: info(config),
+            info: info(),
             library: Library::new(
                 Arc::clone(config),
                 Arc::clone(provider),
                 Arc::clone(journal),
             ),
-            changes: Changes::new(Arc::clone(journal), Arc::clone(authenticator)),
+            changes: Changes::new(Arc::clone(journal)),
             provider: Shown(Arc::clone(provider)),
             listed_tools: tools.iter().map(|tool| tool.definition.clone()).collect(),
             listed_resources: resources::all(),
@@ -92,8 +91,8 @@ impl Handler {
     }
 
     /// The tools' names.
-    pub fn tool_names(&self) -> impl Iterator<Item = Arc<str>> + '_ {
-        self.tools.keys().map(|name| name.as_str().into())
+    pub fn tool_names(&self) -> impl Iterator<Item = &str> {
+        self.listed_tools.iter().map(|tool| &*tool.name)
     }
 
     /// What each operation needs, for the pipeline. Resources and prompts follow the rule of names.
@@ -108,28 +107,18 @@ impl Handler {
     }
 }
 
-/// What a client is told of the server, and no more than is true: without a keys file nobody's
-/// rights change while the server runs, so no list does.
-fn info(config: &Config) -> ServerConfig {
+/// What a client learns of the server. That lists change with rights, the guard adds.
+fn info() -> ServerConfig {
     let offers = ServerCapabilities::builder()
         .enable_tools()
         .enable_resources()
         .enable_resources_subscribe()
         .enable_prompts()
         .enable_completions();
-    let capabilities = if config.auth.keys_file.is_some() {
-        offers
-            .enable_tool_list_changed()
-            .enable_resources_list_changed()
-            .enable_prompts_list_changed()
-            .build()
-    } else {
-        offers.build()
-    };
     let icon = Icon::new(ICON)
         .with_mime_type("image/svg+xml")
         .with_sizes(vec!["any".to_owned()]);
-    ServerConfig::new(capabilities)
+    ServerConfig::new(offers.build())
         .with_server_info(
             Implementation::new("mcp-server", env!("CARGO_PKG_VERSION"))
                 .with_title("Learn MCP, in Rust")
@@ -174,9 +163,8 @@ impl ServerHandler for Handler {
         let tool = self.tools.get(&*params.name).ok_or_else(|| {
             ErrorData::invalid_params(format!("unknown tool: {}", cut(&params.name)), None)
         })?;
-        let caller = caller().map_or_else(|| "stdio".into(), |caller| Arc::clone(caller.label()));
         let context = ToolContext {
-            caller,
+            caller: Arc::clone(caller(&context.extensions)?.label()),
             request: context,
         };
         Ok(tool
@@ -214,10 +202,9 @@ impl ServerHandler for Handler {
         params: ReadResourceRequestParams,
         context: Request,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let arrival = Arrival::of(&context.extensions);
-        let transport = arrival.map_or("stdio", |arrival| arrival.transport);
-        let reader = caller();
-        let read = self.library.read(&params.uri, reader.as_ref(), transport);
+        let transport = Exchange::of(&context.extensions).map_or("unknown", Exchange::transport);
+        let reader = caller(&context.extensions)?;
+        let read = self.library.read(&params.uri, Some(&reader), transport);
         Ok(read.await?.into())
     }
 
@@ -266,16 +253,9 @@ impl ServerHandler for Handler {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        if let Some(principal) = caller() {
-            self.changes.listen(&context, &principal).await;
-        }
+        let reader = caller(&context.request_context().extensions)?;
+        self.changes.listen(&context, &reader).await;
         Ok(())
-    }
-
-    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if let Some(principal) = caller() {
-            self.changes.follow(&context.peer, principal);
-        }
     }
 
     #[allow(deprecated, reason = "older versions subscribe so")]
@@ -304,11 +284,15 @@ impl Handler {
         context: &Request,
         wanted: bool,
     ) -> Result<(), ErrorData> {
-        let principal =
-            caller().ok_or_else(|| ErrorData::internal_error("a call without a caller", None))?;
-        self.changes
-            .subscribe(&context.peer, principal, uri, wanted)
+        let reader = caller(&context.extensions)?;
+        self.changes.subscribe(&context.peer, reader, uri, wanted)
     }
+}
+
+/// Who makes the call, with the rights that it has now.
+fn caller(extensions: &Extensions) -> Result<Principal, ErrorData> {
+    let caller = Exchange::of(extensions).and_then(Exchange::principal);
+    caller.ok_or_else(|| ErrorData::internal_error("a call without a caller", None))
 }
 
 /// What a caller sent is given back in short: an error must not cost more than the mistake.

@@ -1,16 +1,13 @@
 //! One refusal, two renderings: a JSON-RPC error that every client understands, and the HTTP
 //! status and headers that stateless clients read first.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::StatusCode;
 use rmcp::{ErrorData, model::ErrorCode};
 use serde_json::{Map, Value};
 
-use super::scope::Scope;
+use super::access::scope::Scope;
 
 /// Why a call did not go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +20,25 @@ pub struct Denial {
     pub required_scopes: Arc<[Scope]>,
     /// When trying again makes sense, for [`DenialKind::Throttled`] and [`DenialKind::Unavailable`].
     pub retry_after: Option<Duration>,
+    /// What the audit log says and the caller isn't told.
+    pub note: Option<Box<AuditNote>>,
+}
+
+/// What the operator must know about a refusal and the caller must not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditNote {
+    /// Why, in a word or two, such as `revoked` or `wrong network`.
+    pub why: Cow<'static, str>,
+    /// Whose credential it was, where that is known: its label and its name.
+    pub credential: Option<(Arc<str>, Box<str>)>,
 }
 
 /// The kinds of refusal. Their codes are HTTP's: outside the range that JSON-RPC and MCP reserve
 /// (−32768…−32000), as the 2026-07-28 specification asks of an application's own codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DenialKind {
+    /// 400: it broke off, or can't be read.
+    Malformed,
     /// 401: no credential where one is needed, or one that isn't good.
     Unauthorized,
     /// 403: the caller is known and may not.
@@ -47,6 +57,7 @@ impl DenialKind {
     /// The code, which is the HTTP status's number.
     pub fn code(self) -> u16 {
         match self {
+            Self::Malformed => 400,
             Self::Unauthorized => 401,
             Self::Forbidden => 403,
             Self::TimedOut => 408,
@@ -58,6 +69,7 @@ impl DenialKind {
 
     fn status(self) -> StatusCode {
         match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
@@ -76,7 +88,27 @@ impl Denial {
             reason: reason.into(),
             required_scopes: Arc::new([]),
             retry_after: None,
+            note: None,
         }
+    }
+
+    /// The same refusal, with what the audit log says of it and the caller isn't told.
+    #[must_use]
+    pub fn because(mut self, why: impl Into<Cow<'static, str>>) -> Self {
+        self.note = Some(Box::new(AuditNote {
+            why: why.into(),
+            credential: None,
+        }));
+        self
+    }
+
+    /// The same refusal, with whose credential it was.
+    #[must_use]
+    pub fn of_credential(mut self, label: Arc<str>, name: &str) -> Self {
+        if let Some(note) = &mut self.note {
+            note.credential = Some((label, name.into()));
+        }
+        self
     }
 
     /// 401.
@@ -130,55 +162,11 @@ impl Denial {
         self.kind.status()
     }
 
-    /// Adds the headers that go with the status: the challenge of RFC 6750 §3 with the whole list
-    /// of scopes, or `Retry-After` in whole seconds.
-    pub fn add_headers(&self, headers: &mut HeaderMap) {
-        if let Some(challenge) = self.challenge()
-            && let Ok(value) = HeaderValue::from_str(&challenge)
-        {
-            headers.insert(header::WWW_AUTHENTICATE, value);
-        }
-        if let Some(wait) = self.retry_after {
-            // Rounded up: a client that waits for the time told must not be refused again.
-            let seconds = wait.as_millis().div_ceil(1000).max(1);
-            headers.insert(
-                header::RETRY_AFTER,
-                HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)),
-            );
-        }
-    }
-
-    fn challenge(&self) -> Option<String> {
-        match self.kind {
-            DenialKind::Unauthorized => Some(r#"Bearer realm="mcp""#.to_owned()),
-            // Scopes are plain by construction, so they need no quoting inside the quotes.
-            DenialKind::Forbidden if !self.required_scopes.is_empty() => {
-                let scopes: Vec<&str> = self.required_scopes.iter().map(Scope::as_str).collect();
-                Some(format!(
-                    r#"Bearer realm="mcp", error="insufficient_scope", scope="{}""#,
-                    scopes.join(" ")
-                ))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Where the guard leaves its refusal for the HTTP edge to find: the edge puts an empty slot into
-/// the request's extensions and reads it when the answer comes back.
-#[derive(Debug, Clone, Default)]
-pub struct DenialSlot(Arc<OnceLock<Denial>>);
-
-impl DenialSlot {
-    /// Leaves a refusal; the first one stays.
-    pub fn put(&self, denial: Denial) {
-        // A second refusal of one request can only repeat the first.
-        let _ = self.0.set(denial);
-    }
-
-    /// The refusal, if there was one.
-    pub fn get(&self) -> Option<&Denial> {
-        self.0.get()
+    /// When to try again, in the whole seconds of `Retry-After`. Rounded up: a client that waits as
+    /// long as it was told must not be refused again.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        let seconds = self.retry_after?.as_millis().div_ceil(1000).max(1);
+        Some(u64::try_from(seconds).unwrap_or(u64::MAX))
     }
 }
 
@@ -187,32 +175,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_names_every_scope_in_one_challenge() {
-        let scopes: Arc<[Scope]> = ["tools:a:b", "tools:c:d"]
-            .map(|text| Scope::parse(text).unwrap())
-            .into();
-        let denial = Denial::forbidden("no", scopes);
-        let mut headers = HeaderMap::new();
-        denial.add_headers(&mut headers);
-        assert_eq!(
-            headers[header::WWW_AUTHENTICATE],
-            r#"Bearer realm="mcp", error="insufficient_scope", scope="tools:a:b tools:c:d""#
-        );
+    fn a_refusal_has_its_code_its_scopes_and_its_wait_in_the_error() {
+        let scopes: Arc<[Scope]> = [Scope::parse("tools:a:b").unwrap()].into();
+        let denial = Denial::forbidden("no", scopes).because("a secret of the operator's");
         assert_eq!(denial.status(), StatusCode::FORBIDDEN);
         let error = denial.to_error();
         assert_eq!(error.code.0, 403);
-        assert_eq!(
-            error.data.unwrap()["required_scopes"],
-            serde_json::json!(["tools:a:b", "tools:c:d"])
-        );
-    }
-
-    #[test]
-    fn a_wait_is_rounded_up_to_whole_seconds_in_the_header_only() {
+        let data = error.data.unwrap();
+        assert_eq!(data["required_scopes"], serde_json::json!(["tools:a:b"]));
+        assert!(!data.to_string().contains("secret"), "{data}");
         let denial = Denial::throttled("slow down", Duration::from_millis(1200));
-        let mut headers = HeaderMap::new();
-        denial.add_headers(&mut headers);
-        assert_eq!(headers[header::RETRY_AFTER], "2");
         assert_eq!(denial.to_error().data.unwrap()["retry_after_ms"], 1200);
     }
 }

@@ -1,65 +1,61 @@
 //! [`Guard`] stands in front of any rmcp handler. It has no way to the handler but through the
-//! pipeline, and a method that it doesn't forward stays refused.
-#![expect(
-    deprecated,
-    reason = "older protocol versions still send what the newest one deprecates"
-)]
+//! pipeline. **This is the page to read**: [`Core::pass`] is the way of every message.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam,
-        CompleteRequestParams, CompleteResult, CustomNotification, CustomRequest, CustomResult,
-        DiscoverResult, GetPromptRequestParams, GetPromptResponse, GetSkillRequestParams,
-        GetSkillResult, GetTaskParams, GetTaskResult, InitializeRequestParams, InitializeResult,
-        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult,
-        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
-        ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult, ReadResourceRequestParams,
-        ReadResourceResponse, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
-        SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+        CallToolRequestParams, CallToolResponse, ListToolsResult, PaginatedRequestParams,
+        ServerConfig, SubscriptionFilter,
     },
-    service::{NotificationContext, RequestContext, SubscriptionContext},
+    service::{NotificationContext, RequestContext},
 };
-use tower::{Layer as _, Service as _};
+use tower::Layer;
 
 use super::{
-    Layers, Pipeline, Stack,
-    audit::Journal,
-    authenticate::Authenticator,
-    call::{Arrival, Call, Context as _, Facts, Failure, Operation},
-    catalogue::Catalogue,
+    audit::journal::Journal,
+    call::{CallInfo, Failure},
     denial::{Denial, DenialKind},
     dispatch::Dispatch,
-    funnel::Entrance,
-    operations as op,
-    trace::Trace,
+    exchange::Exchange,
+    identity::{
+        authenticate::{Authenticate as _, Credential},
+        layer::Authenticate,
+        principal::{Peer, Principal},
+        sign_in::SignIn,
+    },
+    layer::{Call, Handle as _},
+    limit::{charge::Charge, layer::RateLimit},
+    nested::{ErasedGuard, NestedEntry},
+    pipeline::{Layers, Pipeline},
+    protocol::{
+        methods::{CallTool, ListTools},
+        operation::{Context as _, Operation},
+        trace::Trace,
+    },
+    rights::Rights,
 };
+
+type Stack<H> = <Layers as Layer<Dispatch<H>>>::Service;
 
 /// A handler behind the pipeline. Cheap to clone: build it once and hand out clones.
 #[derive(Debug)]
-pub struct Guard<H: ServerHandler> {
-    core: Arc<Core<H>>,
-    arrival: Option<Arrival>,
-}
+pub struct Guard<H: ServerHandler>(Arc<Core<H>>);
 
 /// What all clones share. One pointer to it, because rmcp clones a handler for every request.
 #[derive(Debug)]
 pub(super) struct Core<H: ServerHandler> {
     handler: Arc<H>,
+    pipeline: Pipeline,
     stack: Stack<H>,
-    authenticator: Arc<Authenticator>,
-    catalogue: Arc<Catalogue>,
-    journal: Arc<Journal>,
+    rights: Rights,
 }
 
 impl<H: ServerHandler> Clone for Guard<H> {
     fn clone(&self) -> Self {
-        Self {
-            core: Arc::clone(&self.core),
-            arrival: self.arrival.clone(),
-        }
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -68,300 +64,194 @@ impl<H: ServerHandler> Guard<H> {
     pub fn new(handler: H, pipeline: &Pipeline) -> Self {
         let handler = Arc::new(handler);
         let layers: Layers = pipeline.layers();
-        let core = Core {
-            stack: layers.layer(Dispatch::new(Arc::clone(&handler), pipeline.time_out)),
+        let stack = layers.layer(Dispatch {
+            handler: Arc::clone(&handler),
+            sign_in: Arc::clone(&pipeline.sign_in),
+            timeout: pipeline.timeout,
+        });
+        Self(Arc::new(Core {
             handler,
-            authenticator: Arc::clone(&pipeline.authenticator),
-            catalogue: Arc::clone(&pipeline.catalogue),
-            journal: Arc::clone(&pipeline.journal),
+            stack,
+            rights: Rights::new(Arc::clone(&pipeline.sign_in)),
+            pipeline: pipeline.clone(),
+        }))
+    }
+
+    /// Begins the exchange of a message that came over this transport.
+    pub fn begin(&self, transport: &'static str, peer: Peer) -> Exchange {
+        Exchange::begin(&self.0.pipeline.journal, transport, peer)
+    }
+
+    /// The first layers of the pipeline, for a transport that must know its caller before it reads
+    /// the message: signs the caller in, then charges it. A stranger costs no more than this.
+    ///
+    /// # Errors
+    /// The refusal, which is still to be rendered. The exchange is closed with it.
+    pub async fn admit(
+        &self,
+        exchange: &Exchange,
+        credential: &Credential<'_>,
+        charge: Charge<'_>,
+    ) -> Result<Principal, Denial> {
+        let admitted = async {
+            let principal = self.authenticate().sign_in(exchange, credential).await?;
+            self.rate_limit()
+                .charge(exchange, &principal, charge)
+                .await?;
+            Ok(principal)
         };
-        Self {
-            core: Arc::new(core),
-            arrival: None,
+        admitted
+            .await
+            .inspect_err(|denial: &Denial| exchange.deny(denial.clone()))
+    }
+
+    /// Signs in a caller that stays for the whole life of a transport, such as stdio.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn sign_in(
+        &self,
+        credential: &Credential<'_>,
+        peer: Peer,
+    ) -> Result<Principal, Denial> {
+        self.0.pipeline.sign_in.sign_in(credential, peer).await
+    }
+
+    /// Who signs callers in, for whoever must word a challenge or follow the keys.
+    pub fn authenticator(&self) -> &Arc<SignIn> {
+        &self.0.pipeline.sign_in
+    }
+
+    /// Where records go.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.0.pipeline.journal
+    }
+
+    fn authenticate(&self) -> Authenticate {
+        Authenticate(Arc::clone(&self.0.pipeline.sign_in))
+    }
+
+    fn rate_limit(&self) -> RateLimit {
+        self.0.pipeline.rate_limit()
+    }
+
+    pub(super) fn handler(&self) -> &H {
+        &self.0.handler
+    }
+
+    /// What the handler says of itself. Where rights may change while the server runs, so may each
+    /// list that it offers, and the guard announces it.
+    pub(super) fn info(&self) -> ServerConfig {
+        let mut info = self.0.handler.get_info();
+        if self.0.pipeline.sign_in.changes() {
+            let can = &mut info.capabilities;
+            if let Some(tools) = &mut can.tools {
+                tools.list_changed = Some(true);
+            }
+            if let Some(resources) = &mut can.resources {
+                resources.list_changed = Some(true);
+            }
+            if let Some(prompts) = &mut can.prompts {
+                prompts.list_changed = Some(true);
+            }
+        }
+        info
+    }
+
+    /// What of a subscription is served: what the handler announces, and changed rights.
+    pub(super) fn accepted(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let by_handler = self.0.handler.accepted_subscription_filter(requested);
+        if !self.0.pipeline.sign_in.changes() {
+            return by_handler;
+        }
+        let mut accepted = requested.clone();
+        accepted.resource_subscriptions = by_handler.and_then(|it| it.resource_subscriptions);
+        Some(accepted)
+    }
+
+    /// From now on, announces changed rights to a session of an older version.
+    pub(super) fn follow_rights(&self, context: &NotificationContext<RoleServer>) {
+        let caller = Exchange::of(&context.extensions).and_then(Exchange::principal);
+        if let Some(caller) = caller
+            && self.0.pipeline.sign_in.changes()
+        {
+            self.0.rights.follow(&context.peer, caller);
         }
     }
 
-    /// The same guard for a transport that has one caller for its whole life, such as stdio: what
-    /// arrives without a word about its caller arrived like this.
-    #[must_use]
-    pub fn arriving(mut self, arrival: Arrival) -> Self {
-        self.arrival = Some(arrival);
-        self
-    }
-
-    /// Signs callers in; transports use it.
-    pub fn authenticator(&self) -> &Arc<Authenticator> {
-        &self.core.authenticator
-    }
-
-    /// Where records go; transports write there what the pipeline never sees.
-    pub fn journal(&self) -> &Arc<Journal> {
-        &self.core.journal
-    }
-
-    async fn pass<Op: Operation>(
+    pub(super) async fn pass<Op: Operation>(
         &self,
         params: Op::Params,
         context: Op::Context,
     ) -> Result<Op::Output, ErrorData> {
-        let arrival = Arrival::of(context.extensions())
-            .or(self.arrival.as_ref())
-            .cloned();
-        self.core.pass::<Op>(arrival, params, context).await
+        self.0.pass::<Op>(params, context).await
     }
 }
 
 impl<H: ServerHandler> Core<H> {
     /// The one way to the handler.
-    pub(super) async fn pass<Op: Operation>(
+    async fn pass<Op: Operation>(
         self: &Arc<Self>,
-        arrival: Option<Arrival>,
         params: Op::Params,
         mut context: Op::Context,
     ) -> Result<Op::Output, ErrorData> {
-        if let Some(ticket) = arrival.as_ref().and_then(|arrival| arrival.ticket.as_ref()) {
-            ticket.take();
-        }
-        let principal = self.identify(arrival.as_ref());
-        let unknown = Op::unknown(&params);
-        let trace = Trace::of(context.meta(), self.journal.opens_spans());
-        let mut facts = Facts::gather::<Op>(
+        // What no transport has begun has no caller, and is refused by the first layer that asks.
+        let exchange = Exchange::of(context.extensions()).cloned();
+        let exchange = exchange
+            .unwrap_or_else(|| Exchange::begin(&self.pipeline.journal, "unknown", Peer::Unknown));
+        let trace = Trace::of(context.meta(), self.pipeline.journal.opens_spans());
+        let info = Arc::new(CallInfo::new::<Op>(
             &params,
             &context,
-            arrival.as_ref(),
-            principal,
-            &self.catalogue,
-        );
-        if let (Some(trace), Some(request)) = (&trace, context.request()) {
-            request.extensions.insert(trace.clone());
-        }
-        facts.trace = trace;
-        if Op::NESTS
-            && let (Some(arrival), Some(request)) = (&arrival, context.request())
-            && arrival.parent.is_none()
-        {
-            let entrance = Entrance::new(Arc::clone(self), arrival.clone(), facts.id());
-            request.extensions.insert(entrance);
-        }
-        let result = self
-            .stack
-            .clone()
-            .call(Call::<Op> {
-                params,
-                context,
-                facts: Arc::new(facts),
-            })
-            .await;
-        result.map_err(|failure| match failure {
-            Failure::Failed(error) => error,
-            Failure::Cancelled => ErrorData::internal_error("cancelled", None),
-            Failure::Denied(denial) => {
-                if let (DenialKind::Forbidden, Some(unknown)) = (denial.kind, unknown) {
-                    return unknown;
-                }
-                let error = denial.to_error();
-                if let Some(slot) = arrival.and_then(|arrival| arrival.slot) {
-                    slot.put(denial);
-                }
-                error
+            &self.pipeline.catalogue,
+            exchange.transport(),
+            exchange.is_nested(),
+            trace.clone(),
+        ));
+        exchange.claim(Arc::clone(&info));
+        if let Some(request) = context.request() {
+            if let Some(trace) = trace {
+                request.extensions.insert(trace);
             }
-        })
-    }
-
-    fn identify(&self, arrival: Option<&Arrival>) -> Result<super::Principal, Denial> {
-        match arrival.and_then(|arrival| arrival.principal.as_ref()) {
-            Some(principal) => self.authenticator.current(principal),
-            // A transport that signs nobody in must not become an open door.
-            None => Err(Denial::unauthorized("nobody signed in for this message")),
+            if Op::NESTS && !exchange.is_nested() {
+                let guard: Arc<dyn ErasedGuard> = Arc::clone(self) as _;
+                request.extensions.insert(NestedEntry(guard));
+            }
         }
+        let unknown = Op::unknown(&params);
+        let call = Call::<Op> {
+            params,
+            context,
+            info,
+            exchange,
+        };
+        let result = self.stack.handle(call).await;
+        result.map_err(|failure| match (failure, unknown) {
+            (Failure::Failed(error), _) => error,
+            (Failure::Cancelled, _) => ErrorData::internal_error("cancelled", None),
+            // To those who may not, what is forbidden looks like what isn't there.
+            (Failure::Denied(denial), Some(unknown)) if denial.kind == DenialKind::Forbidden => {
+                unknown
+            }
+            (Failure::Denied(denial), _) => denial.to_error(),
+        })
     }
 }
 
-type Page = Option<PaginatedRequestParams>;
-type Request = RequestContext<RoleServer>;
-type Note = NotificationContext<RoleServer>;
-
-impl<H: ServerHandler> ServerHandler for Guard<H> {
-    async fn initialize(
-        &self,
-        params: InitializeRequestParams,
-        context: Request,
-    ) -> Result<InitializeResult, ErrorData> {
-        self.pass::<op::Initialize>(params, context).await
-    }
-    async fn discover(&self, context: Request) -> Result<DiscoverResult, ErrorData> {
-        self.pass::<op::Discover>((), context).await
-    }
-    async fn ping(&self, context: Request) -> Result<(), ErrorData> {
-        self.pass::<op::Ping>((), context).await
-    }
-    async fn set_level(
-        &self,
-        params: SetLevelRequestParams,
-        context: Request,
-    ) -> Result<(), ErrorData> {
-        self.pass::<op::SetLevel>(params, context).await
+impl<H: ServerHandler> ErasedGuard for Core<H> {
+    fn list(
+        self: Arc<Self>,
+        page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> BoxFuture<'static, Result<ListToolsResult, ErrorData>> {
+        Box::pin(async move { self.pass::<ListTools>(page, context).await })
     }
 
-    async fn list_tools(
-        &self,
-        params: Page,
-        context: Request,
-    ) -> Result<ListToolsResult, ErrorData> {
-        self.pass::<op::ListTools>(params, context).await
-    }
-    async fn call_tool(
-        &self,
+    fn call(
+        self: Arc<Self>,
         params: CallToolRequestParams,
-        context: Request,
-    ) -> Result<CallToolResponse, ErrorData> {
-        self.pass::<op::CallTool>(params, context).await
-    }
-
-    async fn list_resources(
-        &self,
-        params: Page,
-        context: Request,
-    ) -> Result<ListResourcesResult, ErrorData> {
-        self.pass::<op::ListResources>(params, context).await
-    }
-    async fn list_resource_templates(
-        &self,
-        params: Page,
-        context: Request,
-    ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        self.pass::<op::ListResourceTemplates>(params, context)
-            .await
-    }
-    async fn read_resource(
-        &self,
-        params: ReadResourceRequestParams,
-        context: Request,
-    ) -> Result<ReadResourceResponse, ErrorData> {
-        self.pass::<op::ReadResource>(params, context).await
-    }
-    async fn subscribe(
-        &self,
-        params: SubscribeRequestParams,
-        context: Request,
-    ) -> Result<(), ErrorData> {
-        self.pass::<op::Subscribe>(params, context).await
-    }
-    async fn unsubscribe(
-        &self,
-        params: UnsubscribeRequestParams,
-        context: Request,
-    ) -> Result<(), ErrorData> {
-        self.pass::<op::Unsubscribe>(params, context).await
-    }
-    async fn read_resource_directory(
-        &self,
-        params: ReadResourceDirectoryRequestParams,
-        context: Request,
-    ) -> Result<ReadResourceDirectoryResult, ErrorData> {
-        self.pass::<op::ReadResourceDirectory>(params, context)
-            .await
-    }
-    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        self.pass::<op::Listen>((), context).await
-    }
-
-    async fn list_prompts(
-        &self,
-        params: Page,
-        context: Request,
-    ) -> Result<ListPromptsResult, ErrorData> {
-        self.pass::<op::ListPrompts>(params, context).await
-    }
-    async fn get_prompt(
-        &self,
-        params: GetPromptRequestParams,
-        context: Request,
-    ) -> Result<GetPromptResponse, ErrorData> {
-        self.pass::<op::GetPrompt>(params, context).await
-    }
-    async fn complete(
-        &self,
-        params: CompleteRequestParams,
-        context: Request,
-    ) -> Result<CompleteResult, ErrorData> {
-        self.pass::<op::Complete>(params, context).await
-    }
-
-    async fn get_task(
-        &self,
-        params: GetTaskParams,
-        context: Request,
-    ) -> Result<GetTaskResult, ErrorData> {
-        self.pass::<op::GetTask>(params, context).await
-    }
-    async fn update_task(
-        &self,
-        params: UpdateTaskParams,
-        context: Request,
-    ) -> Result<(), ErrorData> {
-        self.pass::<op::UpdateTask>(params, context).await
-    }
-    async fn cancel_task(
-        &self,
-        params: CancelTaskParams,
-        context: Request,
-    ) -> Result<(), ErrorData> {
-        self.pass::<op::CancelTask>(params, context).await
-    }
-    async fn list_skills(
-        &self,
-        params: Page,
-        context: Request,
-    ) -> Result<ListSkillsResult, ErrorData> {
-        self.pass::<op::ListSkills>(params, context).await
-    }
-    async fn get_skill(
-        &self,
-        params: GetSkillRequestParams,
-        context: Request,
-    ) -> Result<GetSkillResult, ErrorData> {
-        self.pass::<op::GetSkill>(params, context).await
-    }
-    async fn on_custom_request(
-        &self,
-        params: CustomRequest,
-        context: Request,
-    ) -> Result<CustomResult, ErrorData> {
-        self.pass::<op::Custom>(params, context).await
-    }
-
-    // A notification has no answer, so a refusal is only recorded, and the handler never hears it.
-    async fn on_cancelled(&self, params: CancelledNotificationParam, context: Note) {
-        let _ = self.pass::<op::Cancelled>(params, context).await;
-    }
-    async fn on_progress(&self, params: ProgressNotificationParam, context: Note) {
-        let _ = self.pass::<op::Progress>(params, context).await;
-    }
-    async fn on_initialized(&self, context: Note) {
-        let _ = self.pass::<op::Initialized>((), context).await;
-    }
-    async fn on_roots_list_changed(&self, context: Note) {
-        let _ = self.pass::<op::RootsListChanged>((), context).await;
-    }
-    async fn on_custom_notification(&self, params: CustomNotification, context: Note) {
-        let _ = self.pass::<op::CustomNote>(params, context).await;
-    }
-
-    // What the transport must know before there is a call: the same for every caller.
-    fn get_info(&self) -> ServerConfig {
-        self.core.handler.get_info()
-    }
-    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        self.core.handler.supported_protocol_versions()
-    }
-    fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.core.handler.get_tool(name)
-    }
-    fn accepted_subscription_filter(
-        &self,
-        requested: &SubscriptionFilter,
-    ) -> Option<SubscriptionFilter> {
-        self.core.handler.accepted_subscription_filter(requested)
+        context: RequestContext<RoleServer>,
+    ) -> BoxFuture<'static, Result<CallToolResponse, ErrorData>> {
+        Box::pin(async move { self.pass::<CallTool>(params, context).await })
     }
 }

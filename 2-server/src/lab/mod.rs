@@ -35,7 +35,10 @@ use crate::{
     config::{Config, Mode},
     features::handler::Handler,
     interceptor::{Guard, keys::fingerprint},
-    transport::http,
+    transport::http::{
+        self,
+        listener::{self, Bounds},
+    },
 };
 
 pub use defences::{Defence, GUARDED, all, find};
@@ -111,9 +114,9 @@ pub async fn serve(
     let folder = tempfile::tempdir()?;
     let mut config = config(&settings, &folder)?;
     (settings.defence.setting)(&mut config);
-    let server = config.server.clone();
+    let server = config.http_settings();
     let app = App::build(config, &|_name| None)?;
-    let router = http::router(&app.guard, &app.pipeline, &server, shutdown.clone());
+    let router = http::router(&app.guard, &server, shutdown.clone()).0;
     let defence = settings.defence;
     let lab = Arc::new(Lab {
         settings,
@@ -128,15 +131,12 @@ pub async fn serve(
     } else {
         router
     };
-    let journal = Arc::clone(&app.pipeline.journal);
-    http::serve(
-        listener,
-        router,
-        server.max_connections,
-        shutdown,
-        Duration::from_secs(1),
-    )
-    .await?;
+    let journal = Arc::clone(app.pipeline.journal());
+    let bounds = Bounds {
+        connections: server.max_connections,
+        grace: Duration::from_secs(1),
+    };
+    listener::serve(None, listener, router, bounds, shutdown).await;
     // The last records must be on disk before anybody reads them.
     tokio::task::spawn_blocking(move || journal.shut_down()).await?;
     Ok(())

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::{metrics::Metrics, readiness::Readiness};
 use crate::{
-    config,
     interceptor::Journal,
     transport::{
         http::Sessions,
@@ -21,8 +20,8 @@ use crate::{
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether the server can do its work: 200 or 503, and what doesn't hold.
-pub fn readiness(ready: Arc<Readiness>, settings: &config::Server) -> Router {
-    let site = Arc::new(Site::new(&settings.allowed_hosts, &[]));
+pub fn readiness(ready: Arc<Readiness>, allowed_hosts: &[String]) -> Router {
+    let site = Arc::new(Site::new(allowed_hosts, &[]));
     let look = move || {
         let ready = Arc::clone(&ready);
         async move {
@@ -37,7 +36,10 @@ pub fn readiness(ready: Arc<Readiness>, settings: &config::Server) -> Router {
     };
     Router::new()
         .route("/readyz", get(look))
-        .layer(middleware::from_fn_with_state(site, origin::no_pages))
+        .layer(middleware::from_fn_with_state(
+            site,
+            origin::reject_browsers,
+        ))
 }
 
 /// The listener for numbers.
@@ -57,5 +59,8 @@ pub fn metrics(metrics: Arc<Metrics>, journal: Arc<Journal>, sessions: Sessions)
     let nobody = Arc::new(Site::default());
     Router::new()
         .route("/metrics", get(scrape))
-        .layer(middleware::from_fn_with_state(nobody, origin::no_pages))
+        .layer(middleware::from_fn_with_state(
+            nobody,
+            origin::reject_browsers,
+        ))
 }

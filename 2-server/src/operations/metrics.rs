@@ -2,11 +2,7 @@
 //! to make a new time series: a tool that isn't in the list counts as `other`, and so does a method
 //! that the specification doesn't know.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock, atomic::AtomicU64};
 
 use futures_util::StreamExt as _;
 use mcp_llm::{ChatEvent, ChatRequest, ChatStream, Health, Model, Provider, ProviderError};
@@ -17,41 +13,12 @@ use prometheus_client::{
 };
 
 use crate::interceptor::{
-    audit::{EdgeRefusal, Observer, Outcome},
-    call::Facts,
+    Catalogue, Outcome,
+    audit::{Observer, Record},
+    protocol::method,
 };
 
-/// Every method of the protocol that this server knows; any other counts as `other`.
-const METHODS: &[&str] = &[
-    "completion/complete",
-    "initialize",
-    "logging/setLevel",
-    "notifications/cancelled",
-    "notifications/initialized",
-    "notifications/progress",
-    "notifications/roots/list_changed",
-    "ping",
-    "prompts/get",
-    "prompts/list",
-    "resources/directory/read",
-    "resources/list",
-    "resources/read",
-    "resources/subscribe",
-    "resources/templates/list",
-    "resources/unsubscribe",
-    "server/discover",
-    "skills/get",
-    "skills/list",
-    "subscriptions/listen",
-    "tasks/cancel",
-    "tasks/get",
-    "tasks/update",
-    "tools/call",
-    "tools/list",
-];
 const OTHER: &str = "other";
-/// A stream lasts as long as somebody listens: how long says nothing about how fast the server is.
-const LASTS: &str = "subscriptions/listen";
 
 /// Seconds: from a call that only echoes to a cold model.
 const BUCKETS: [f64; 16] = [
@@ -59,7 +26,7 @@ const BUCKETS: [f64; 16] = [
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
+struct CallLabels {
     method: &'static str,
     tool: Arc<str>,
     outcome: &'static str,
@@ -67,7 +34,7 @@ struct Ended {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct What {
+struct DurationLabels {
     method: &'static str,
     tool: Arc<str>,
 }
@@ -93,11 +60,12 @@ struct State {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    tools: OnceLock<HashSet<Arc<str>>>,
+    // Which tools may be a label: those that are there now.
+    catalogue: OnceLock<Catalogue>,
     other: Arc<str>,
     none: Arc<str>,
-    calls: Family<Ended, Counter>,
-    durations: Family<What, Histogram, fn() -> Histogram>,
+    calls: Family<CallLabels, Counter>,
+    durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
     refusals: Family<Refused, Counter>,
     tokens: Family<Tokens, Counter>,
     chats: Family<State, Gauge>,
@@ -110,7 +78,7 @@ impl Metrics {
     pub fn new() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("mcp"),
-            tools: OnceLock::new(),
+            catalogue: OnceLock::new(),
             other: OTHER.into(),
             none: "".into(),
             calls: Family::default(),
@@ -161,9 +129,10 @@ impl Metrics {
         metrics
     }
 
-    /// Names the tools that may be a label, once; until then each counts as `other`.
-    pub fn name_tools(&self, names: impl IntoIterator<Item = Arc<str>>) {
-        let _ = self.tools.set(names.into_iter().collect());
+    /// Takes the tools of this catalogue for labels, whichever it has at the time; until then each
+    /// counts as `other`.
+    pub fn label_tools_by(&self, catalogue: Catalogue) {
+        let _ = self.catalogue.set(catalogue);
     }
 
     /// The numbers as Prometheus reads them (OpenMetrics).
@@ -199,38 +168,42 @@ impl Default for Metrics {
 }
 
 impl Observer for Metrics {
-    fn ended(&self, facts: &Facts, outcome: Outcome, took: Duration) {
-        let known = METHODS.iter().find(|known| **known == facts.method());
-        let method = known.copied().unwrap_or(OTHER);
-        let tool = match facts.tool() {
-            None => &self.none,
+    fn ended(&self, record: &Record<'_>) {
+        let Some(call) = record.call else {
+            // What isn't refused there is no refusal: a stream that was opened, a session that was
+            // closed.
+            if record.outcome != Outcome::Success {
+                let refused = Refused {
+                    outcome: record.outcome.as_str(),
+                    transport: record.transport,
+                };
+                self.refusals.get_or_create(&refused).inc();
+            }
+            return;
+        };
+        let known = method(call.method());
+        let tool = match call.tool() {
+            None => Arc::clone(&self.none),
             Some(tool) => {
-                let known = self.tools.get().and_then(|tools| tools.get(tool));
-                known.unwrap_or(&self.other)
+                let known = self.catalogue.get().and_then(|it| it.tool_name(tool));
+                known.unwrap_or_else(|| Arc::clone(&self.other))
             }
         };
-        let ended = Ended {
-            method,
-            tool: Arc::clone(tool),
-            outcome: outcome.as_str(),
-            transport: facts.transport(),
+        let ended = CallLabels {
+            method: known.map_or(OTHER, |known| known.name),
+            tool,
+            outcome: record.outcome.as_str(),
+            transport: record.transport,
         };
         self.calls.get_or_create(&ended).inc();
-        if method != LASTS {
-            let Ended { method, tool, .. } = ended;
-            let what = What { method, tool };
-            self.durations
-                .get_or_create(&what)
-                .observe(took.as_secs_f64());
+        // A stream lasts as long as somebody listens: how long says nothing about how fast the
+        // server is.
+        if !known.is_some_and(|known| known.lasts) {
+            let CallLabels { method, tool, .. } = ended;
+            let labels = DurationLabels { method, tool };
+            let seconds = record.took.as_secs_f64();
+            self.durations.get_or_create(&labels).observe(seconds);
         }
-    }
-
-    fn refused(&self, refusal: &EdgeRefusal<'_>) {
-        let refused = Refused {
-            outcome: refusal.outcome.as_str(),
-            transport: refusal.transport,
-        };
-        self.refusals.get_or_create(&refused).inc();
     }
 }
 

@@ -7,7 +7,7 @@ use mcp_llm::Provider;
 use serde::Serialize;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::interceptor::{Journal, KeyStore};
+use crate::interceptor::{Authenticate as _, Journal, SignIn};
 
 /// Anybody may ask, so the engine is asked at most this often.
 const FRESH: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ impl Report {
 /// Looks at what must hold.
 pub struct Readiness {
     provider: Arc<dyn Provider>,
-    keys: Arc<KeyStore>,
+    sign_in: Arc<SignIn>,
     journal: Arc<Journal>,
     // Held while the engine is asked, so that a crowd asks once.
     last: Mutex<Option<(Instant, bool)>>,
@@ -49,10 +49,10 @@ impl std::fmt::Debug for Readiness {
 
 impl Readiness {
     /// Looks at these.
-    pub fn new(provider: Arc<dyn Provider>, keys: Arc<KeyStore>, journal: Arc<Journal>) -> Self {
+    pub fn new(provider: Arc<dyn Provider>, sign_in: Arc<SignIn>, journal: Arc<Journal>) -> Self {
         Self {
             provider,
-            keys,
+            sign_in,
             journal,
             last: Mutex::default(),
         }
@@ -62,7 +62,7 @@ impl Readiness {
     pub async fn look(&self) -> Report {
         Report {
             provider: self.provider_answers().await,
-            keys: self.keys.is_healthy(),
+            keys: self.sign_in.is_healthy(),
             audit: self.journal.is_healthy(),
         }
     }

@@ -30,9 +30,9 @@ use opentelemetry_sdk::{
 use url::Url;
 
 use crate::interceptor::{
-    Trace,
-    audit::{EdgeRefusal, Observer, Outcome},
-    call::{Facts, cut},
+    Outcome, Trace,
+    audit::{Observer, Record, id_in_record},
+    text::cut,
 };
 
 /// How long the last spans may take to leave when the server ends.
@@ -112,37 +112,38 @@ impl Traces {
 }
 
 impl Observer for Traces {
-    fn ended(&self, facts: &Facts, outcome: Outcome, took: Duration) {
-        let Some(trace) = facts.trace() else {
+    fn ended(&self, record: &Record<'_>) {
+        // Where no message was read, there is no trace to put it into. The audit log has it.
+        let Some((call, trace)) = record.call.and_then(|call| Some((call, call.trace()?))) else {
             return;
         };
-        let method = facts.method();
+        let (method, outcome) = (call.method(), record.outcome);
         let mut attributes = vec![
             KeyValue::new("mcp.method.name", method.to_owned()),
-            KeyValue::new("mcp.protocol.version", facts.protocol()),
+            KeyValue::new("mcp.protocol.version", call.protocol()),
             KeyValue::new(
                 "network.transport",
-                if facts.transport() == "stdio" {
+                if record.transport == "stdio" {
                     "pipe"
                 } else {
                     "tcp"
                 },
             ),
             // The name of its line in the record.
-            KeyValue::new("learn_mcp.request_id", facts.id_in_record()),
+            KeyValue::new("learn_mcp.request_id", id_in_record(record.id)),
             KeyValue::new("learn_mcp.outcome", outcome.as_str()),
         ];
-        if let Some(id) = facts.rpc_id() {
+        if let Some(id) = call.rpc_id() {
             attributes.push(KeyValue::new("jsonrpc.request.id", short(&id.to_string())));
         }
-        if let Ok(principal) = facts.principal() {
+        if let Some(principal) = record.principal {
             attributes.push(KeyValue::new(
                 "enduser.pseudo.id",
                 principal.label().to_string(),
             ));
         }
         let mut name = method.to_owned();
-        if let Some(target) = facts.target() {
+        if let Some(target) = call.target() {
             let key = match method {
                 "tools/call" => "gen_ai.tool.name",
                 "prompts/get" => "gen_ai.prompt.name",
@@ -160,13 +161,9 @@ impl Observer for Traces {
         }
         let span = SpanBuilder::from_name(name)
             .with_kind(SpanKind::Server)
-            .with_start_time(facts.time())
+            .with_start_time(record.time)
             .with_attributes(attributes);
-        self.report(trace, span, facts.time() + took, failed);
-    }
-
-    fn refused(&self, _refusal: &EdgeRefusal<'_>) {
-        // No message was read, so there is no trace to put it into. The record has it.
+        self.report(trace, span, record.time + record.took, failed);
     }
 
     fn opens_spans(&self) -> bool {

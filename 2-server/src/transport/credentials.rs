@@ -4,14 +4,14 @@
 use http::{HeaderMap, Uri, header};
 
 use super::headers;
-use crate::interceptor::Denial;
+use crate::interceptor::{Credential, Denial};
 
-/// Finds the key of a request.
+/// Finds what a caller shows to sign in.
 ///
 /// # Errors
 /// 401 when a credential is malformed, in the URL, or there are two that differ: which of them
 /// counts must not be a guess.
-pub(super) fn key<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a str>, Denial> {
+pub(super) fn find<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Credential<'a>, Denial> {
     if uri.query().is_some_and(holds_key) {
         return Err(Denial::unauthorized(
             "a key in a URL is refused, because URLs are logged: send it as Authorization: Bearer <key>, and ask the operator for a new one",
@@ -38,7 +38,7 @@ pub(super) fn key<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a st
         }
         found = Some(key);
     }
-    Ok(found)
+    Ok(found.map_or_else(Credential::none, Credential::secret))
 }
 
 /// Takes the credentials out.
@@ -63,13 +63,13 @@ fn holds_key(query: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn find(uri: &'static str, pairs: &[(&'static str, &str)]) -> Result<Option<String>, String> {
+    fn found(uri: &'static str, pairs: &[(&'static str, &str)]) -> Result<Option<String>, String> {
         let headers: HeaderMap = pairs
             .iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        key(&Uri::from_static(uri), &headers)
-            .map(|key| key.map(str::to_owned))
+        find(&Uri::from_static(uri), &headers)
+            .map(|credential| credential.secret.map(str::to_owned))
             .map_err(|denial| denial.reason)
     }
 
@@ -82,27 +82,27 @@ mod tests {
             ("x-api-key", "abc"),
         ] {
             assert_eq!(
-                find("/mcp", &[(name, value)]),
+                found("/mcp", &[(name, value)]),
                 Ok(Some("abc".to_owned())),
                 "{name}: {value}"
             );
         }
-        assert_eq!(find("/mcp", &[]), Ok(None));
+        assert_eq!(found("/mcp", &[]), Ok(None));
     }
 
     #[test]
     fn what_is_ambiguous_or_malformed_is_refused() {
         assert!(
-            find("/mcp", &[("authorization", "Bearer a"), ("x-api-key", "b")])
+            found("/mcp", &[("authorization", "Bearer a"), ("x-api-key", "b")])
                 .unwrap_err()
                 .contains("differ")
         );
         assert_eq!(
-            find("/mcp", &[("authorization", "Bearer a"), ("x-api-key", "a")]),
+            found("/mcp", &[("authorization", "Bearer a"), ("x-api-key", "a")]),
             Ok(Some("a".to_owned()))
         );
         assert!(
-            find(
+            found(
                 "/mcp",
                 &[("authorization", "Bearer a"), ("authorization", "Bearer b")]
             )
@@ -110,7 +110,7 @@ mod tests {
         );
         for malformed in ["Basic abc", "abc", "Bearer ", "Bearer"] {
             assert!(
-                find("/mcp", &[("authorization", malformed)]).is_err(),
+                found("/mcp", &[("authorization", malformed)]).is_err(),
                 "{malformed}"
             );
         }
@@ -124,12 +124,12 @@ mod tests {
             "/mcp?access_token=abc",
             "/mcp?api%5Fkey=abc",
         ] {
-            let refused = find(uri, &[("authorization", "Bearer abc")]).unwrap_err();
+            let refused = found(uri, &[("authorization", "Bearer abc")]).unwrap_err();
             assert!(
                 refused.contains("URL") && !refused.contains("abc"),
                 "{uri}: {refused}"
             );
         }
-        assert!(find("/messages?sessionId=1", &[]).is_ok());
+        assert!(found("/messages?sessionId=1", &[]).is_ok());
     }
 }

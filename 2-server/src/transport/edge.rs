@@ -1,12 +1,8 @@
-//! What every HTTP path has in common: is the request meant for us, who sends it, is it of a size
-//! that can be read? Then it goes on to rmcp, with the answers attached; and what rmcp refuses by
-//! itself is put into the shape and the record that every other refusal has.
+//! What every HTTP path has in common: is the request meant for us, who sends it, may it be read?
+//! Then it goes on to its path, and its answer comes back through here. What the protocol library
+//! refuses by itself gets the shape and the record that every other refusal has.
 
-use std::{
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use axum::{
     body::{Body, Bytes},
@@ -15,22 +11,22 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
-use rmcp::{ErrorData, model::ErrorCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use rmcp::{ErrorData, ServerHandler, model::ErrorCode};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    credentials, headers,
+    body, credentials,
+    headers::{self, SESSION_ID},
+    held::Held,
+    mcp::sessions::Sessions,
     origin::Site,
     proxies::Proxies,
-    sessions::{CALLER, OwnedSessions},
 };
 use crate::interceptor::{
-    Arrival, Authenticator, Denial, DenialKind, DenialSlot, Journal, Peer, Principal, RateLimit,
-    Ticket,
-    audit::{EdgeRefusal, Outcome},
-    call::cut,
+    Authenticate as _, Charge, Denial, Exchange, Guard, Outcome, Peer, Principal, method_of,
+    text::cut,
 };
 
 /// How rmcp begins its refusal of a body that is no message. `/messages` says the same, so that
@@ -45,290 +41,211 @@ const MOST_SAID: usize = 512;
 
 /// What the edge decides with.
 #[derive(Debug)]
-pub(super) struct Edge {
-    pub(super) authenticator: Arc<Authenticator>,
-    pub(super) journal: Arc<Journal>,
-    pub(super) limits: RateLimit,
+pub(super) struct Edge<H: ServerHandler> {
+    pub(super) guard: Guard<H>,
     pub(super) site: Site,
-    pub(super) sessions: Arc<OwnedSessions>,
     pub(super) proxies: Proxies,
+    pub(super) sessions: Arc<Sessions>,
     pub(super) max_body: usize,
-    pub(super) body_time_out: Duration,
-    /// Fires when the server is told to stop.
+    /// Fires when the server is asked to stop.
     pub(super) closing: CancellationToken,
     /// Tears off what still runs, when nobody can answer any more.
     pub(super) _ended: DropGuard,
 }
 
-/// How far a request is known when it must be refused.
-struct Known<'a> {
-    parts: &'a Parts,
-    address: Option<IpAddr>,
-    principal: Option<&'a Principal>,
-    ticket: Option<&'a Ticket>,
-    body: &'a [u8],
-    since: Instant,
+/// What the edge keeps of a request whose answer it waits for.
+struct Asked {
+    verb: Method,
+    transport: &'static str,
+    session: Option<HeaderValue>,
+    body: Bytes,
 }
 
-/// The middleware.
-pub(super) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    let since = Instant::now();
-    let (mut parts, body) = request.into_parts();
-    let address = edge.proxies.caller(&parts);
-
-    let principal = match edge.admit(&parts, address) {
+/// The way of every HTTP request, and of its answer.
+pub(super) async fn handle<H: ServerHandler>(
+    State(edge): State<Arc<Edge<H>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let peer = edge.proxies.caller(&parts);
+    let exchange = edge.guard.begin(transport(&parts), peer);
+    exchange.asks_http(&parts.method, &parts.uri, Bytes::new());
+    let principal = match edge.admit(&exchange, &parts).await {
         Ok(principal) => principal,
         Err(denial) => {
-            return edge.refuse(
-                &denial,
-                &Known {
-                    parts: &parts,
-                    address,
-                    principal: None,
-                    ticket: None,
-                    body: &[],
-                    since,
-                },
-            );
+            let mut response = edge.refuse(&exchange, denial);
+            if !body::drain(body).await {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            return response;
         }
     };
-    let body = match edge.read(&parts, body).await {
-        Ok(body) => body,
-        Err(denial) => {
-            return edge.refuse(
-                &denial,
-                &Known {
-                    parts: &parts,
-                    address,
-                    principal: Some(&principal),
-                    ticket: None,
-                    body: &[],
-                    since,
-                },
-            );
-        }
-    };
-
-    if let Some(name) = named_twice(&parts.headers) {
-        let known = Known {
-            parts: &parts,
-            address,
-            principal: Some(&principal),
-            ticket: None,
-            body: &body,
-            since,
-        };
-        return match edge.limits.charge(&principal) {
-            Ok(()) => edge.ambiguous(name, &known),
-            Err(denial) => edge.refuse(&denial, &known),
-        };
-    }
-
-    let slot = DenialSlot::default();
-    let mut arrival = Arrival::new(transport(&parts), Some(principal.clone()));
-    arrival.address = address;
-    arrival.slot = Some(slot.clone());
-    let ticket = edge.ticket(&parts, address, &principal, &body);
-    arrival.ticket = Some(ticket.clone());
-    // What a record needs. A copy of all the headers would be the dearest thing that happens here.
-    let mut claimed = Request::new(()).into_parts().0;
-    claimed.method = parts.method.clone();
-    claimed.uri = parts.uri.clone();
-    if let Some(session) = parts.headers.get(&headers::SESSION_ID) {
-        claimed
-            .headers
-            .insert(&headers::SESSION_ID, session.clone());
-    }
-    // It has done its work: what a handler never sees, it can't log or pass on.
-    credentials::forget(&mut parts.headers);
-    parts.extensions.insert(arrival);
-    let request = Request::from_parts(parts, Body::from(body.clone()));
-    let mut response = CALLER.scope(principal.clone(), next.run(request)).await;
-
-    let known = Known {
-        parts: &claimed,
-        address,
-        principal: Some(&principal),
-        ticket: Some(&ticket),
-        body: &body,
-        since,
-    };
-    if let Some(denial) = slot.get() {
-        // A session of an older version answers 200 with the error in its stream; only a whole
-        // answer's status is still open.
-        // Who was refused the handshake has no session, whatever rmcp says.
-        response.headers_mut().remove(&headers::SESSION_ID);
-        if is_json(response.headers()) {
-            *response.status_mut() = denial.status();
-            denial.add_headers(response.headers_mut());
-        }
-    } else if let Some(denial) = response.extensions().get::<Denial>() {
-        return edge.refuse(denial, &known);
-    } else if !ticket.is_taken() && is_settled(&response, &claimed, &body) {
-        // The pipeline never saw it, so it is charged here: nothing is free.
-        if let Err(denial) = edge.limits.charge(&principal) {
-            return edge.refuse(&denial, &known);
-        }
-        if response.status().as_u16() >= 400 {
-            return edge.reshape(response, &known).await;
-        }
-        // A stream that was opened, a session that was closed, an answer to what the server asked:
-        // none of them is a call, and each is in the record.
-        edge.record(&known, Outcome::Success, "");
-    }
-    if is_stream(response.headers()) {
-        // What lasts until its caller goes would hold up a server that is told to stop; what answers
-        // a call is waited for. `/sse` knows by itself which it is.
-        let lasts = transport(&claimed) == "http"
-            && (claimed.method == Method::GET || method_of(&body).as_deref() == Some(LISTEN));
-        end_with(&principal, lasts.then(|| edge.closing.clone()), response)
-    } else {
-        response
+    match edge.answer(&exchange, &principal, parts, body, next).await {
+        Ok(response) => response,
+        Err(denial) => edge.refuse(&exchange, denial),
     }
 }
 
-impl Edge {
-    fn admit(&self, parts: &Parts, address: Option<IpAddr>) -> Result<Principal, Denial> {
+impl<H: ServerHandler> Edge<H> {
+    /// Everything that is decided before the body is read.
+    async fn admit(&self, exchange: &Exchange, parts: &Parts) -> Result<Principal, Denial> {
         self.proxies.check(&parts.extensions)?;
         self.site.check(&parts.uri, &parts.headers)?;
-        let key = credentials::key(&parts.uri, &parts.headers)?;
+        let credential = credentials::find(&parts.uri, &parts.headers)?;
         // A connection without an address can't be told from others, so it can't be limited.
-        let address =
-            address.ok_or_else(|| Denial::unauthorized("the caller's address isn't known"))?;
-        self.authenticator.sign_in(key, Peer::Address(address))
-    }
-
-    /// Reads the whole body, within its size and time. Every message is small; what is endless or
-    /// slow ends here, before anything is parsed.
-    async fn read(&self, parts: &Parts, body: Body) -> Result<Bytes, Denial> {
-        let too_large = || {
-            Denial::new(
-                DenialKind::TooLarge,
-                format!("the request is larger than {} bytes", self.max_body),
-            )
+        if exchange.peer() == Peer::Unknown {
+            return Err(Denial::unauthorized("the caller's address isn't known"));
+        }
+        // A stream lasts, and a place among the calls at once is not for that.
+        let charge = if parts.method == Method::POST {
+            Charge::Call
+        } else {
+            Charge::Request
         };
-        let length = parts
-            .headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if length.is_some_and(|length| length > self.max_body) {
-            return Err(too_large());
-        }
-        match tokio::time::timeout(
-            self.body_time_out,
-            axum::body::to_bytes(body, self.max_body),
-        )
-        .await
-        {
-            Ok(Ok(body)) => Ok(body),
-            // Either it was too long, or the connection broke and nobody reads the answer.
-            Ok(Err(_)) => Err(too_large()),
-            Err(_elapsed) => Err(Denial::new(
-                DenialKind::TimedOut,
-                "the request's body didn't arrive in time",
-            )),
-        }
+        self.guard.admit(exchange, &credential, charge).await
     }
 
-    /// The duty to record this request, for the pipeline to take over.
-    fn ticket(
+    async fn answer(
         &self,
-        parts: &Parts,
-        address: Option<IpAddr>,
+        exchange: &Exchange,
         principal: &Principal,
-        body: &Bytes,
-    ) -> Ticket {
-        // Nothing is worded here: nearly every ticket is taken, and then nobody asks.
-        let (verb, uri, body) = (parts.method.clone(), parts.uri.clone(), body.clone());
-        let method = move || method_of(&body).unwrap_or_else(|| asked(&verb, &uri));
-        Ticket::new(
-            Arc::clone(&self.journal),
-            Some(principal),
-            address,
-            transport(parts),
-            method,
-        )
+        mut parts: Parts,
+        body: Body,
+        next: Next,
+    ) -> Result<Response, Denial> {
+        let body = body::read(&parts.headers, body, self.max_body).await?;
+        exchange.asks_http(&parts.method, &parts.uri, body.clone());
+        if let Some(name) = named_twice(&parts.headers) {
+            return Ok(ambiguous(exchange, name));
+        }
+        let asked = Asked {
+            verb: parts.method.clone(),
+            transport: exchange.transport(),
+            session: parts.headers.get(&SESSION_ID).cloned(),
+            body: body.clone(),
+        };
+        let place = self.sessions.admit(&mut parts, &body, principal.label())?;
+        // It has done its work: what a handler never sees, it can't log or pass on.
+        credentials::forget(&mut parts.headers);
+        parts.extensions.insert(exchange.clone());
+        let request = Request::from_parts(parts, Body::from(body));
+        let mut response = next.run(request).await;
+        if let Some(place) = place {
+            let session = response.headers().get(&SESSION_ID).cloned();
+            self.sessions.opened(place, session).await;
+        }
+        if let Some(denial) = exchange.denial() {
+            self.render(&denial, &mut response);
+        } else if !exchange.is_claimed() && is_settled(&response, &asked) {
+            // The pipeline never saw it.
+            if response.status().as_u16() >= 400 {
+                response = self.reshape(exchange, principal, response, &asked).await;
+            } else {
+                // A stream that was opened, a session that was closed, an answer to what the server
+                // asked: none of them is a call, and each is in the record.
+                exchange.close(Outcome::Success);
+            }
+        }
+        Ok(self.hold(exchange, principal, response, &asked))
     }
 
-    fn refuse(&self, denial: &Denial, known: &Known<'_>) -> Response {
-        self.record(known, Outcome::of(denial.kind), &denial.reason);
+    /// Puts the status and the headers of a refusal to the error that the pipeline wrote.
+    fn render(&self, denial: &Denial, response: &mut Response) {
+        // Who was refused the handshake has no session, whatever rmcp says.
+        response.headers_mut().remove(&SESSION_ID);
+        // A session of an older version answers 200 with the error in its stream; only a whole
+        // answer's status is still open.
+        if is_json(response.headers()) {
+            *response.status_mut() = denial.status();
+            let authenticator = self.guard.authenticator();
+            authenticator.add_headers(denial, response.headers_mut());
+        }
+    }
+
+    /// Ends an exchange that never reached the pipeline.
+    fn refuse(&self, exchange: &Exchange, denial: Denial) -> Response {
         let mut response = answer(denial.status(), None, &denial.to_error());
-        denial.add_headers(response.headers_mut());
+        let authenticator = self.guard.authenticator();
+        authenticator.add_headers(&denial, response.headers_mut());
+        exchange.deny(denial);
         response
     }
 
-    /// Two headers of a name that may be there once: a proxy could read the one, and we the other.
-    fn ambiguous(&self, name: &HeaderName, known: &Known<'_>) -> Response {
-        let said = format!("duplicate {name} header: send one");
-        self.record(known, Outcome::Rejected, &said);
-        let error = ErrorData::new(ErrorCode::HEADER_MISMATCH, said, None);
-        answer(StatusCode::BAD_REQUEST, None, &error)
+    /// Holds the exchange until the last of its answer is out, and ends a stream when its caller's
+    /// rights do, or when the server stops.
+    fn hold(
+        &self,
+        exchange: &Exchange,
+        principal: &Principal,
+        response: Response,
+        asked: &Asked,
+    ) -> Response {
+        let held = exchange.clone();
+        if !is_stream(response.headers()) {
+            return response.map(|body| Held::wrap(body, held));
+        }
+        // What lasts until its caller goes would hold up a server that is asked to stop; what
+        // answers a call is waited for. `/sse` knows by itself which it is.
+        let lasts = asked.transport == "http"
+            && (asked.verb == Method::GET || method_of(&asked.body).as_deref() == Some(LISTEN));
+        let closing = lasts.then(|| self.closing.clone());
+        let principal = principal.clone();
+        let ended = Box::pin(async move {
+            let _held = held;
+            let closed = async {
+                match closing {
+                    Some(closing) => closing.cancelled_owned().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = principal.ended_after_grace() => {}
+                () = closed => {}
+            }
+        });
+        response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended)))
     }
 
     /// Gives a refusal of rmcp's own the shape of every other: a JSON-RPC error and a record.
-    async fn reshape(&self, response: Response, known: &Known<'_>) -> Response {
+    async fn reshape(
+        &self,
+        exchange: &Exchange,
+        principal: &Principal,
+        response: Response,
+        asked: &Asked,
+    ) -> Response {
         let (parts, body) = response.into_parts();
         // It can quote the request, so it is as long as a request may be, and a little more.
         let text = axum::body::to_bytes(body, self.max_body.saturating_add(64 << 10))
             .await
             .unwrap_or_else(|_| Bytes::from_static(b"the request can't be served"));
         let said = String::from_utf8_lossy(&text);
-        let whole: Result<Value, _> = serde_json::from_slice(known.body);
-        let id = whole
-            .as_ref()
-            .ok()
-            .and_then(|message| message.get("id"))
-            .filter(|id| id.is_string() || id.is_i64());
-        let label = known.principal.map(Principal::label);
-
+        let whole: Result<Value, _> = serde_json::from_slice(&asked.body);
         let (status, error) = if parts.status == StatusCode::INTERNAL_SERVER_ERROR
-            && self.names_no_session(&known.parts.headers, label)
+            && self.names_no_session(asked, principal)
         {
-            // It belongs to someone else, or ended while the request was on its way. Asked first:
-            // whoever names a session isn't opening one, however many are open.
+            // It ended while the request was on its way.
             let error = ErrorData::invalid_request("Session not found", None);
             (StatusCode::NOT_FOUND, error)
-        } else if label.is_some_and(|label| {
-            parts.status == StatusCode::INTERNAL_SERVER_ERROR && !self.sessions.has_room_for(label)
-        }) {
-            let denial = Denial::throttled(
-                "too many sessions are open: close one, or wait until idle ones end",
-                Duration::from_secs(30),
-            );
-            return self.refuse(&denial, known);
-        } else if is_json(&parts.headers) || known.parts.method != Method::POST {
+        } else if is_json(&parts.headers) || asked.verb != Method::POST {
             let error: Option<Value> = serde_json::from_slice(&text).ok();
             let reason = error
                 .as_ref()
                 .and_then(|it| it["error"]["message"].as_str());
-            self.record(known, Outcome::Rejected, reason.unwrap_or(&said));
+            reject(exchange, reason.unwrap_or(&said));
             return Response::from_parts(parts, Body::from(text));
         } else if said.starts_with(UNREADABLE) {
-            match &whole {
-                Err(error) => (
-                    StatusCode::BAD_REQUEST,
-                    ErrorData::parse_error(format!("the body is no JSON: {error}"), None),
-                ),
-                Ok(Value::Array(_)) => (
-                    StatusCode::BAD_REQUEST,
-                    ErrorData::invalid_request(
-                        "batches aren't served: send one message at a time",
-                        None,
-                    ),
-                ),
-                Ok(_) => (
-                    StatusCode::BAD_REQUEST,
-                    ErrorData::invalid_request("the body is no JSON-RPC 2.0 message", None),
-                ),
-            }
+            (StatusCode::BAD_REQUEST, unreadable(&whole))
         } else {
-            (
-                parts.status,
-                // It can quote the request; an error mustn't give back all of it.
-                ErrorData::invalid_request(cut(&said, MOST_SAID).to_owned(), None),
-            )
+            // It can quote the request; an error mustn't give back all of it.
+            let said = cut(&said, MOST_SAID).to_owned();
+            (parts.status, ErrorData::invalid_request(said, None))
         };
-        self.record(known, Outcome::Rejected, &error.message);
+        reject(exchange, &error.message);
+        let id = whole.as_ref().ok().and_then(|message| message.get("id"));
+        let id = id.filter(|id| id.is_string() || id.is_i64());
         let mut shaped = answer(status, id, &error);
         if let Some(allow) = parts.headers.get(header::ALLOW) {
             shaped.headers_mut().insert(header::ALLOW, allow.clone());
@@ -337,68 +254,48 @@ impl Edge {
     }
 
     /// Whether a request names a session that isn't there for its caller.
-    fn names_no_session(&self, headers: &HeaderMap, label: Option<&Arc<str>>) -> bool {
-        let Some(id) = headers.get(&headers::SESSION_ID) else {
-            return false;
-        };
-        let is_theirs = |id| label.is_some_and(|label| self.sessions.belongs_to(id, label));
-        id.to_str().is_ok_and(|id| !is_theirs(id))
+    fn names_no_session(&self, asked: &Asked, principal: &Principal) -> bool {
+        let id = asked.session.as_ref().and_then(|id| id.to_str().ok());
+        id.is_some_and(|id| !self.sessions.belongs_to(id, principal.label()))
     }
+}
 
-    fn record(&self, known: &Known<'_>, outcome: Outcome, reason: &str) {
-        if known.ticket.is_some_and(|ticket| !ticket.take()) {
-            return; // the pipeline has recorded it
+fn unreadable(message: &Result<Value, serde_json::Error>) -> ErrorData {
+    match message {
+        Err(error) => ErrorData::parse_error(format!("the body is no JSON: {error}"), None),
+        Ok(Value::Array(_)) => {
+            ErrorData::invalid_request("batches aren't served: send one message at a time", None)
         }
-        let peer;
-        let identity = match known.principal {
-            Some(principal) => principal.label(),
-            None => {
-                peer = EdgeRefusal::peer(known.address);
-                &*peer
-            }
-        };
-        let method =
-            method_of(known.body).unwrap_or_else(|| asked(&known.parts.method, &known.parts.uri));
-        let reason: String = reason.chars().take(256).collect();
-        self.journal.refused_at_the_edge(&EdgeRefusal {
-            identity,
-            transport: transport(known.parts),
-            method: &method,
-            reason: &reason,
-            outcome,
-            took: known.since.elapsed(),
-        });
+        Ok(_) => ErrorData::invalid_request("the body is no JSON-RPC 2.0 message", None),
     }
 }
 
-/// A header that there are two of and that rmcp reads the first of; it looks after the others.
+/// Two headers of a name that may be there once: a proxy could read the one, and we the other.
+fn ambiguous(exchange: &Exchange, name: &HeaderName) -> Response {
+    let said = format!("duplicate {name} header: send one");
+    reject(exchange, &said);
+    let error = ErrorData::new(ErrorCode::HEADER_MISMATCH, said, None);
+    answer(StatusCode::BAD_REQUEST, None, &error)
+}
+
+fn reject(exchange: &Exchange, reason: &str) {
+    exchange.answered(Outcome::Rejected, reason);
+    exchange.close(Outcome::Rejected);
+}
+
 fn named_twice(headers: &HeaderMap) -> Option<&'static HeaderName> {
-    [&headers::PROTOCOL_VERSION, &headers::SESSION_ID]
+    [&headers::PROTOCOL_VERSION, &SESSION_ID]
         .into_iter()
-        .find(|name| headers::is_doubled(headers, name))
-}
-
-/// What is asked, where no message says it. The path alone: a query may hold what must not be
-/// written.
-fn asked(verb: &Method, uri: &Uri) -> String {
-    let path: String = uri.path().chars().take(64).collect();
-    format!("{verb} {path}")
-}
-
-/// The method that a message names, however broken the rest of it is.
-fn method_of(body: &[u8]) -> Option<String> {
-    let message: Value = serde_json::from_slice(body).ok()?;
-    let method = message.get("method")?.as_str()?;
-    Some(method.chars().take(64).collect())
+        .find(|name| headers::is_repeated(headers, name))
 }
 
 /// Whether the pipeline can't see the request any more: it was refused, it holds no message, or an
 /// answer, which has no method. Any other may still be on its way through a session.
-fn is_settled(response: &Response, parts: &Parts, body: &[u8]) -> bool {
+fn is_settled(response: &Response, asked: &Asked) -> bool {
     let status = response.status();
     status.as_u16() >= 400
-        || parts.method != Method::POST
-        || status == StatusCode::ACCEPTED && method_of(body).is_none()
+        || asked.verb != Method::POST
+        || status == StatusCode::ACCEPTED && method_of(&asked.body).is_none()
 }
 
 /// Which transport a path belongs to, for the record.
@@ -409,10 +306,12 @@ fn transport(parts: &Parts) -> &'static str {
     }
 }
 
-fn answer(status: StatusCode, id: Option<&Value>, error: &ErrorData) -> Response {
-    // Written out, because a reader looks for `jsonrpc` first, and null is a good id here.
-    let id = id.unwrap_or(&Value::Null);
-    let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{}}}"#, json!(error));
+/// A JSON-RPC error as a whole answer.
+pub(super) fn answer(status: StatusCode, id: Option<&Value>, error: &ErrorData) -> Response {
+    // Written out, because a reader looks for `jsonrpc` first. Without an id it is left out, as the
+    // specification has it (2026-07-28, basic, "Error Responses").
+    let id = id.map_or_else(String::new, |id| format!(r#","id":{id}"#));
+    let body = format!(r#"{{"jsonrpc":"2.0"{id},"error":{}}}"#, json!(error));
     json_response(status, body)
 }
 
@@ -440,26 +339,4 @@ fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.starts_with(wanted))
-}
-
-/// Ends a stream when its caller's key is revoked or runs out, or when the server stops.
-fn end_with(
-    principal: &Principal,
-    closing: Option<CancellationToken>,
-    response: Response,
-) -> Response {
-    let principal = principal.clone();
-    let ended = Box::pin(async move {
-        let closed = async {
-            match closing {
-                Some(closing) => closing.cancelled_owned().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = principal.over_and_told() => {}
-            () = closed => {}
-        }
-    });
-    response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended)))
 }

@@ -3,7 +3,7 @@
 //! rmcp has such a transport too, but it drops what it can't read with no more than a line in its
 //! log. Here a line that is too long, or no message, is in the record like every other refusal.
 
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use std::{io, pin::Pin};
 
 use rmcp::{
     ErrorData, RoleServer,
@@ -13,42 +13,32 @@ use rmcp::{
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader, Empty};
 
-use crate::interceptor::{
-    Journal,
-    audit::{EdgeRefusal, Outcome},
-};
+use crate::interceptor::{Exchange, Outcome};
 
 type Reply = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
-/// The transport.
-pub(super) struct Lines<R, W: AsyncWrite> {
+/// The transport. `begin` begins the exchange of a line that is no message.
+pub(super) struct Lines<R, W: AsyncWrite, B> {
     lines: BoundedLines<R>,
     // Writes, and nothing else.
     out: AsyncRwTransport<RoleServer, Empty, W>,
-    journal: Arc<Journal>,
-    identity: Arc<str>,
+    begin: B,
     // Kept here and not in `receive`, which is dropped and called again at any time.
     reply: Option<Reply>,
 }
 
-impl<R, W> Lines<R, W>
+impl<R, W, B> Lines<R, W, B>
 where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
+    B: Fn() -> Exchange,
 {
     /// Speaks over these streams; a line longer than `max_line` bytes isn't read.
-    pub(super) fn new(
-        read: R,
-        write: W,
-        max_line: usize,
-        journal: Arc<Journal>,
-        identity: Arc<str>,
-    ) -> Self {
+    pub(super) fn new(read: R, write: W, max_line: usize, begin: B) -> Self {
         Self {
             lines: BoundedLines::new(read, max_line),
             out: AsyncRwTransport::new_server(tokio::io::empty(), write),
-            journal,
-            identity,
+            begin,
             reply: None,
         }
     }
@@ -88,22 +78,19 @@ where
     }
 
     fn record(&self, outcome: Outcome, method: Option<&str>, reason: &str) {
-        let short = |text: &str, most| text.chars().take(most).collect::<String>();
-        self.journal.refused_at_the_edge(&EdgeRefusal {
-            identity: &self.identity,
-            transport: "stdio",
-            method: &short(method.unwrap_or("(unreadable)"), 64),
-            reason: &short(reason, 256),
-            outcome,
-            took: Duration::ZERO,
-        });
+        let exchange = (self.begin)();
+        if let Some(method) = method {
+            exchange.asks(method.to_owned());
+        }
+        exchange.answered(outcome, reason);
     }
 }
 
-impl<R, W> Transport<RoleServer> for Lines<R, W>
+impl<R, W, B> Transport<RoleServer> for Lines<R, W, B>
 where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
+    B: Fn() -> Exchange + Send + 'static,
 {
     type Error = io::Error;
 

@@ -6,14 +6,24 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, StatusCode, Uri, header, uri::Authority};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, uri::Authority};
 
-use super::headers::is_doubled;
+use super::headers::is_repeated;
 use crate::interceptor::{Denial, DenialKind};
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id, x-api-key, x-mcp-client-key",
+);
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("mcp-session-id, retry-after, www-authenticate");
+/// Seconds that a browser may remember the answer.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// The hosts and origins that are good.
 #[derive(Debug, Clone, Default)]
@@ -59,7 +69,7 @@ impl Site {
     /// 403 for a host or an origin that isn't good.
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
         let forbidden = |reason: &str| Err(Denial::new(DenialKind::Forbidden, reason));
-        if is_doubled(headers, &header::HOST) || is_doubled(headers, &header::ORIGIN) {
+        if is_repeated(headers, &header::HOST) || is_repeated(headers, &header::ORIGIN) {
             return forbidden("two Host or two Origin headers");
         }
         let host = match headers.get(header::HOST) {
@@ -92,7 +102,7 @@ impl Site {
     /// Whether no web page can have sent this, for what tells little and needs no key: a page that
     /// rebinds its own name to this machine sends that name. An address can't be rebound, and
     /// whoever sends no `Host` is no browser.
-    pub(crate) fn is_no_page(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+    pub(crate) fn is_not_a_browser(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let hosts = headers.get_all(header::HOST).iter();
         let hosts = hosts.map(|host| host.to_str().ok()?.parse().ok());
         hosts
@@ -122,18 +132,60 @@ fn is_address(authority: &Authority) -> bool {
     !authority.as_str().contains('@') && host.parse::<IpAddr>().is_ok()
 }
 
-/// The middleware for what needs no key: see [`Site::is_no_page`].
-pub(crate) async fn no_pages(
+/// The middleware for what needs no key: see [`Site::is_not_a_browser`].
+pub(crate) async fn reject_browsers(
     State(site): State<Arc<Site>>,
     request: Request,
     next: Next,
 ) -> Response {
-    if site.is_no_page(request.uri(), request.headers()) {
+    if site.is_not_a_browser(request.uri(), request.headers()) {
         next.run(request).await
     } else {
         let said = "ask by address, or by a name in server.allowed_hosts\n";
         (StatusCode::FORBIDDEN, said).into_response()
     }
+}
+
+/// CORS: may a web page of another origin call this server, and read what it answers? No, unless the
+/// operator listed that origin: then its browser's question (the preflight) is answered, for exactly
+/// that origin, never with a wildcard and never for cookies.
+///
+/// The middleware stands in front of the edge, which wants a key: a preflight never has one.
+pub(crate) async fn cors(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    // The edge refuses what isn't good here, and records it.
+    let good = site.check(request.uri(), request.headers()).is_ok();
+    let Some(origin) = origin.filter(|_| good) else {
+        return next.run(request).await;
+    };
+    let asks = request.method() == Method::OPTIONS
+        && request
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if asks {
+        preflight()
+    } else {
+        next.run(request).await
+    };
+    allow(response.headers_mut(), origin);
+    response
+}
+
+fn preflight() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+    response
+}
+
+fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    // What is good for this origin must not be served from a cache to another.
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
 }
 
 #[cfg(test)]
@@ -198,7 +250,7 @@ mod tests {
             let hosts = hosts
                 .iter()
                 .map(|host| (header::HOST, host.parse().unwrap()));
-            site.is_no_page(&Uri::from_static(uri), &hosts.collect())
+            site.is_not_a_browser(&Uri::from_static(uri), &hosts.collect())
         };
         for good in ["localhost", "10.0.0.7:8080", "[fd00::7]", "mcp.example.com"] {
             assert!(asked("/healthz", &[good]), "{good}");

@@ -5,11 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use http::{Extensions, request::Parts};
 use ipnet::IpNet;
 
-use super::headers;
-use crate::{
-    config,
-    interceptor::{Denial, DenialKind},
-};
+use super::{headers, settings::HttpSettings};
+use crate::interceptor::{Denial, DenialKind, Peer};
 
 /// The address of the other side of the connection. The listener attaches it.
 #[derive(Debug, Clone, Copy)]
@@ -24,10 +21,10 @@ pub(super) struct Proxies {
 }
 
 impl Proxies {
-    pub(super) fn new(settings: &config::Server) -> Self {
+    pub(super) fn new(settings: &HttpSettings) -> Self {
         Self {
             nets: settings.trusted_proxies.clone(),
-            encrypt: !settings.host.is_loopback() && settings.tls_cert.is_none(),
+            encrypt: !settings.host.is_loopback() && settings.tls.is_none(),
         }
     }
 
@@ -50,9 +47,15 @@ impl Proxies {
         Ok(())
     }
 
-    /// The caller's address: the connection's, or, when that is a trusted proxy, the last one that
-    /// no trusted proxy put into `X-Forwarded-For`. What stands further left is the caller's word.
-    pub(super) fn caller(&self, parts: &Parts) -> Option<IpAddr> {
+    /// Where the caller sits: the connection's address, or, when that is a trusted proxy, the last
+    /// one that no trusted proxy put into `X-Forwarded-For`. What stands further left is the
+    /// caller's word.
+    pub(super) fn caller(&self, parts: &Parts) -> Peer {
+        let address = self.address(parts);
+        address.map_or(Peer::Unknown, Peer::Address)
+    }
+
+    fn address(&self, parts: &Parts) -> Option<IpAddr> {
         let Remote(connection) = parts.extensions.get::<Remote>()?;
         let mut address = connection.ip().to_canonical();
         if !self.trusts(address) {

@@ -3,50 +3,74 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
-use rmcp::{ServerHandler, ServiceExt as _};
+use rmcp::{ServerHandler, ServiceExt as _, service::ServerInitializeError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-use super::lines::Lines;
-use crate::interceptor::{Guard, Peer, Witness};
+use super::{
+    ServeError, follow, lines::Lines, recorded::RecordedTransport, settings::StdioSettings,
+};
+use crate::interceptor::{Credential, Guard, Peer};
 
-/// Serves one caller until the input ends or `shutdown` fires.
+/// Serves one caller over these streams until the input ends or `shutdown` fires.
 ///
 /// # Errors
 /// When the caller can't be signed in, or the connection fails.
 pub async fn serve<H: ServerHandler>(
     guard: Guard<H>,
-    key: Option<&str>,
+    settings: &StdioSettings,
     streams: (
         impl AsyncRead + Unpin + Send + 'static,
         impl AsyncWrite + Unpin + Send + 'static,
     ),
-    max_line: usize,
     shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let principal = guard
-        .authenticator()
-        .sign_in(key, Peer::Parent)
-        .map_err(|denial| anyhow::anyhow!("MCP_CLIENT_KEY: {}", denial.reason))?;
+) -> Result<(), ServeError> {
+    let authenticator = Arc::clone(guard.authenticator());
+    follow::while_serving(
+        &authenticator,
+        serve_one(guard, settings, streams, shutdown),
+    )
+    .await
+}
+
+async fn serve_one<H: ServerHandler>(
+    guard: Guard<H>,
+    settings: &StdioSettings,
+    (read, write): (
+        impl AsyncRead + Unpin + Send + 'static,
+        impl AsyncWrite + Unpin + Send + 'static,
+    ),
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let key = settings.key.as_deref();
+    let credential = key.map_or_else(Credential::none, Credential::secret);
+    let signed_in = guard.sign_in(&credential, Peer::Parent).await;
+    let principal = signed_in.map_err(|denial| {
+        // The host sees only that the connection was closed; the operator must find out why.
+        let reason = denial.reason.clone();
+        guard.begin("stdio", Peer::Parent).deny(denial);
+        ServeError::SignIn(reason)
+    })?;
     tracing::info!(identity = %principal.label(), "serving MCP on standard input and output");
-    let journal = Arc::clone(guard.journal());
-    let label = Arc::clone(principal.label());
-    let lines = Lines::new(streams.0, streams.1, max_line, Arc::clone(&journal), label);
-    let transport = Witness::new(lines, "stdio", principal, None, journal);
+    let begin = {
+        let (guard, principal) = (guard.clone(), principal.clone());
+        move || {
+            let exchange = guard.begin("stdio", Peer::Parent);
+            exchange.signed_in(principal.clone());
+            exchange
+        }
+    };
+    let lines = Lines::new(read, write, settings.max_line, begin);
+    let transport = RecordedTransport::new(lines, guard.clone(), "stdio", principal, Peer::Parent);
     let running = match guard.serve_with_ct(transport, shutdown).await {
         Ok(running) => running,
         // Input that ends before the first message is a host that changed its mind.
-        Err(
-            rmcp::service::ServerInitializeError::ConnectionClosed(_)
-            | rmcp::service::ServerInitializeError::Cancelled,
-        ) => return Ok(()),
-        Err(error) => return Err(error).context("the host didn't begin an MCP conversation"),
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
+            return Ok(());
+        }
+        Err(error) => return Err(ServeError::Handshake(Box::new(error))),
     };
-    running
-        .waiting()
-        .await
-        .context("the conversation broke off")?;
+    running.waiting().await.map_err(ServeError::Lost)?;
     // What rmcp's own tasks still hold is let go before the process ends.
     tokio::time::sleep(Duration::ZERO).await;
     Ok(())

@@ -23,7 +23,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     config::Config,
-    interceptor::{Funnel, Scope},
+    interceptor::{NestedCalls, Scope},
 };
 
 /// The key in a listed tool's `_meta` that tells the scope which calling it takes. Nothing leaks: a
@@ -91,8 +91,8 @@ pub struct ToolContext {
 
 impl ToolContext {
     /// The way to other tools, as the same caller; none for a call that came that way.
-    pub fn funnel(&self) -> Option<Funnel> {
-        Funnel::of(&self.request)
+    pub fn nested_calls(&self) -> Option<NestedCalls> {
+        NestedCalls::of(&self.request)
     }
 }
 

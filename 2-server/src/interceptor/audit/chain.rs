@@ -8,8 +8,6 @@ use std::io::{self, BufRead, Read as _};
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::hex::{hex, unhex};
-
 /// The SHA-256 of a line and of everything before it.
 pub(super) type Link = [u8; 32];
 
@@ -26,14 +24,17 @@ const MAX_LINE: u64 = 1 << 20;
 pub(super) fn seal(line: &mut String, previous: &Link) -> Link {
     let link = link(previous, line.as_bytes());
     line.push_str(FIELD);
-    line.push_str(&hex(&link));
+    line.push_str(&hex::encode(link));
     line.push_str(END);
     link
 }
 
 /// The first line of a file: it names the last link of the file before.
 pub(super) fn header(previous: &Link) -> String {
-    format!(r#"{{"audit":"begin","previous":"{}""#, hex(previous))
+    format!(
+        r#"{{"audit":"begin","previous":"{}""#,
+        hex::encode(previous)
+    )
 }
 
 fn link(previous: &Link, body: &[u8]) -> Link {
@@ -48,18 +49,20 @@ fn link(previous: &Link, body: &[u8]) -> Link {
 fn open(line: &[u8]) -> Option<(&[u8], Link)> {
     let rest = line.strip_suffix(END.as_bytes())?;
     let (rest, hex) = rest.split_at_checked(rest.len().checked_sub(LINK_HEX)?)?;
-    Some((
-        rest.strip_suffix(FIELD.as_bytes())?,
-        unhex(std::str::from_utf8(hex).ok()?)?,
-    ))
+    Some((rest.strip_suffix(FIELD.as_bytes())?, unhex(hex)?))
+}
+
+fn unhex(text: &[u8]) -> Option<Link> {
+    let mut link = START;
+    hex::decode_to_slice(text, &mut link).ok()?;
+    Some(link)
 }
 
 /// The link that a header names.
 fn named_by_header(body: &[u8]) -> Option<Link> {
-    let body = std::str::from_utf8(body).ok()?;
     unhex(
-        body.strip_prefix(r#"{"audit":"begin","previous":""#)?
-            .strip_suffix('"')?,
+        body.strip_prefix(br#"{"audit":"begin","previous":""#)?
+            .strip_suffix(b"\"")?,
     )
 }
 
@@ -100,7 +103,7 @@ pub struct Fault {
 /// # Errors
 /// When the file can't be read.
 pub fn verify(mut reader: impl BufRead, previous: Option<&str>) -> io::Result<Verdict> {
-    let mut expected = previous.and_then(unhex);
+    let mut expected = previous.and_then(|it| unhex(it.as_bytes()));
     let mut verdict = Verdict {
         lines: 0,
         last: previous.unwrap_or_default().to_owned(),
@@ -134,7 +137,7 @@ pub fn verify(mut reader: impl BufRead, previous: Option<&str>) -> io::Result<Ve
             Ok(found) => {
                 expected = Some(found);
                 verdict.lines += 1;
-                verdict.last = hex(&found);
+                verdict.last = hex::encode(found);
             }
             Err(what) => {
                 verdict.fault = Some(Fault {
@@ -207,7 +210,7 @@ mod tests {
         let stranger = verify(file(&[]).as_bytes(), Some(&last)).unwrap();
         assert_eq!(stranger.fault.unwrap().line, 1);
         assert_eq!(
-            last_link(first.as_bytes()).map(|link| hex(&link)),
+            last_link(first.as_bytes()).map(|link| hex::encode(&link)),
             Some(last)
         );
         assert_eq!(

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     chain::{self, Link},
-    journal::{FileSettings, JournalError},
+    settings::{FileSettings, JournalError},
 };
 
 /// More than the longest record.

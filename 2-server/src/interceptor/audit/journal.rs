@@ -10,20 +10,23 @@ use std::{
     collections::HashMap,
     io::{self, Write as _},
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use super::{
-    super::{
-        call::Facts,
-        denial::{Denial, DenialKind},
-        scope::Scope,
-    },
     file::AuditFile,
     recent::Recent,
-    record::{self, EdgeRefusal, Outcome},
+    record::{self, Outcome, Record},
+    settings::{JournalError, JournalSettings},
+};
+use crate::interceptor::{
+    access::scope::Scope,
+    denial::{Denial, DenialKind},
 };
 
 /// How much may wait to be written.
@@ -35,28 +38,6 @@ const FLUSH_EVERY: Duration = Duration::from_millis(50);
 const FLOOD: u64 = 20;
 /// How many floods are told apart at once; beyond it they are counted together.
 const MAX_FLOODS: usize = 1024;
-
-/// Where records go.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct JournalSettings {
-    /// Write to standard error.
-    pub stderr: bool,
-    /// Write to a file.
-    pub file: Option<FileSettings>,
-    /// Refuse calls that can't be recorded.
-    pub strict: bool,
-}
-
-/// An audit file: rotated by size, chained by hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileSettings {
-    /// The file; older ones get `.1`, `.2` … behind their name.
-    pub path: PathBuf,
-    /// Bytes after which a new file begins.
-    pub max_bytes: u64,
-    /// How many older files are kept.
-    pub keep: u32,
-}
 
 /// A place for records besides standard error: a file, or whatever an operator collects them with.
 pub trait Sink: Send {
@@ -75,30 +56,11 @@ impl Sink for AuditFile {
     }
 }
 
-/// Why a journal can't be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum JournalError {
-    /// The file can't be opened or read.
-    #[error("can't open the audit file {path}: {source}")]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Another process writes it.
-    #[error("the audit file {0} is in use by another server: give each server a file of its own")]
-    InUse(PathBuf),
-}
-
-/// Hears of every request that ends, for instance to count it. It is told in the caller's time, so
-/// it must be quick.
+/// Hears of every message that ends, for instance to count it. It hears in the caller's time, so it
+/// must be quick.
 pub trait Observer: std::fmt::Debug + Send + Sync {
-    /// A request passed through the pipeline.
-    fn ended(&self, facts: &Facts, outcome: Outcome, took: Duration);
-    /// A transport refused one before that.
-    fn refused(&self, refusal: &EdgeRefusal<'_>);
+    /// A message ended.
+    fn ended(&self, record: &Record<'_>);
     /// Whether it reports a span for each call, so that a call needs a place in a trace.
     fn opens_spans(&self) -> bool {
         false
@@ -118,6 +80,8 @@ struct Shared {
     wake: Condvar,
     settings: JournalSettings,
     is_off: bool,
+    // Messages that came and haven't ended.
+    open: AtomicUsize,
     // Unset where nobody may read records back.
     recent: OnceLock<Recent>,
     // Unset where nobody counts.
@@ -135,7 +99,7 @@ struct State {
     // Open records, one a line: the writer seals them, so that rotation can come in between.
     waiting: String,
     lost: u64,
-    floods: HashMap<(String, Outcome), u64>,
+    floods: HashMap<(Arc<str>, Outcome), u64>,
     closing: bool,
     failing: bool,
 }
@@ -166,6 +130,7 @@ impl Journal {
             state: Mutex::default(),
             wake: Condvar::new(),
             is_off: sink.is_none() && !settings.stderr,
+            open: AtomicUsize::new(0),
             settings,
             recent: OnceLock::new(),
             observers: OnceLock::new(),
@@ -239,7 +204,7 @@ impl Journal {
     }
 
     /// Whether a call may go on: a strict journal wants room for its record.
-    pub(super) fn admit(&self) -> Result<(), Denial> {
+    pub(in super::super) fn admit(&self) -> Result<(), Denial> {
         if !self.shared.settings.strict {
             return Ok(());
         }
@@ -255,6 +220,30 @@ impl Journal {
         Err(denial)
     }
 
+    /// Notes that a message came, which must end before its record can be written.
+    pub(in super::super) fn opens(&self) {
+        self.shared.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a message ended.
+    pub(in super::super) fn closes(&self) {
+        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Waits until every message has ended, for a server that stops: what is cut off leaves its
+    /// record too. It doesn't wait for long.
+    pub async fn settled(&self) {
+        const LOOK_EVERY: Duration = Duration::from_millis(5);
+        const MOST: u32 = 400;
+        for _ in 0..MOST {
+            if self.shared.open.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        tracing::warn!("some calls don't end: their records are missing");
+    }
+
     /// Bytes of the record that wait to be written, and floods that are being counted.
     pub(in super::super) fn waiting(&self) -> (usize, usize) {
         let state = self.shared.lock();
@@ -267,46 +256,25 @@ impl Journal {
         !state.failing && state.waiting.len() < BUFFER
     }
 
-    /// Writes the closing line of a call.
-    pub(super) fn close(&self, facts: &Facts, outcome: Outcome, denial: Option<&Denial>) {
-        let identity = || {
-            facts
-                .principal()
-                .map_or("none", |principal| principal.label())
-                .to_owned()
-        };
+    /// Writes the record of a message. One that `is_owed` finds room even where there is none: a
+    /// strict journal has let its call in, and only so many calls run at once.
+    pub(in super::super) fn record(&self, record: &Record<'_>, is_owed: bool) {
         for observer in self.observers() {
-            observer.ended(facts, outcome, facts.started.elapsed());
+            observer.ended(record);
         }
-        // A strict journal has let the call go on, so it owes it a record. There are only as many
-        // of those as calls run at once, so the buffer still has a bound.
-        let is_owed = self.shared.settings.strict
-            && denial.is_none_or(|denial| denial.kind != DenialKind::Unavailable);
-        let recent = self.shared.recent.get().filter(|it| it.wants(facts));
-        self.shared.append(
-            outcome,
-            is_owed,
-            identity,
-            || record::render(facts, outcome, denial),
-            recent.map(|recent| |line: &str| recent.keep(facts, line)),
-        );
-    }
-
-    /// Writes the line of a request that a transport's edge refused.
-    pub fn refused_at_the_edge(&self, refusal: &EdgeRefusal<'_>) {
-        for observer in self.observers() {
-            observer.refused(refusal);
+        let shared = &self.shared;
+        let recent = shared.recent.get().filter(|recent| recent.wants(record));
+        if shared.is_off && recent.is_none() || shared.is_flooded(record) {
+            return;
         }
-        self.shared.append(
-            refusal.outcome,
-            false,
-            || refusal.identity.to_owned(),
-            || record::render_edge(refusal),
-            self.shared
-                .recent
-                .get()
-                .map(|recent| |line: &str| recent.keep_if_known(refusal.identity, line)),
-        );
+        // Rendered outside the lock: calls wait for each other only while a line is copied.
+        let line = record::render(record);
+        if let Some(recent) = recent {
+            recent.keep(record, &line);
+        }
+        if !shared.is_off {
+            shared.append(&line, is_owed && shared.settings.strict);
+        }
     }
 
     /// Writes out what waits and stops the thread. Called once, at the end.
@@ -336,42 +304,27 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append(
-        &self,
-        outcome: Outcome,
-        is_owed: bool,
-        identity: impl Fn() -> String,
-        render: impl FnOnce() -> String,
-        keep: Option<impl FnOnce(&str)>,
-    ) {
-        let written = !self.is_off;
-        if !written && keep.is_none() {
-            return;
-        }
-        if outcome.is_refusal() {
-            let mut state = self.lock();
-            let key = if state.floods.len() < MAX_FLOODS {
-                identity()
-            } else {
-                "(many)".to_owned()
-            };
-            let seen = state.floods.entry((key, outcome)).or_default();
-            *seen += 1;
-            if *seen > FLOOD {
-                return;
-            }
-        }
-        // Rendered outside the lock: calls wait for each other only while a line is copied.
-        let line = render();
-        if let Some(keep) = keep {
-            keep(&line);
-        }
-        if !written {
-            return;
+    /// Counts a refusal, and tells whether there were so many of its kind in this second that it is
+    /// only counted.
+    fn is_flooded(&self, record: &Record<'_>) -> bool {
+        if !record.outcome.is_refusal() {
+            return false;
         }
         let mut state = self.lock();
+        let identity = if state.floods.len() < MAX_FLOODS {
+            record.identity()
+        } else {
+            "(many)".into()
+        };
+        let seen = state.floods.entry((identity, record.outcome)).or_default();
+        *seen += 1;
+        *seen > FLOOD
+    }
+
+    fn append(&self, line: &str, is_owed: bool) {
+        let mut state = self.lock();
         let was_idle = state.waiting.is_empty();
-        state.push(&line, is_owed);
+        state.push(line, is_owed);
         drop(state);
         if was_idle {
             self.wake.notify_all();

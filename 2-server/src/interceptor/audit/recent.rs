@@ -11,7 +11,8 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::super::{call::Facts, scope::Scope};
+use super::record::Record;
+use crate::interceptor::{access::scope::Scope, call::CallInfo};
 
 /// Records of one caller.
 const MOST_OF_ONE: usize = 100;
@@ -53,33 +54,21 @@ impl Recent {
         }
     }
 
-    /// Whether this caller's records are kept.
-    pub(super) fn wants(&self, facts: &Facts) -> bool {
-        facts
-            .principal()
-            .is_ok_and(|principal| principal.grants().reach(&self.scope))
+    /// Whether this caller's records are kept. What the caller isn't told stays out.
+    pub(super) fn wants(&self, record: &Record<'_>) -> bool {
+        record
+            .principal
+            .is_some_and(|principal| record.note.is_none() && principal.grants().reach(&self.scope))
     }
 
     /// Keeps a record. `line` is open at its end, as the journal has it.
-    pub(super) fn keep(&self, facts: &Facts, line: &str) {
-        let Ok(principal) = facts.principal() else {
-            return;
-        };
+    pub(super) fn keep(&self, record: &Record<'_>, line: &str) {
         // Reading the records makes a record. If that one were news, whoever reads on news would
         // do so for ever.
-        let news = !facts.requires().contains(&self.scope);
-        self.lock().push(principal.label(), line, news);
+        let reads = |call: &CallInfo| call.requires().contains(&self.scope);
+        let news = !record.call.is_some_and(reads);
+        self.lock().push(&record.identity(), line, news);
         if news && self.news.receiver_count() > 0 {
-            self.news.send_replace(());
-        }
-    }
-
-    /// Keeps the record of a refusal at the edge, if its caller is one whose records are kept.
-    pub(super) fn keep_if_known(&self, caller: &str, line: &str) {
-        let mut rings = self.lock();
-        if rings.callers.contains_key(caller) {
-            rings.push(caller, line, true);
-            drop(rings);
             self.news.send_replace(());
         }
     }

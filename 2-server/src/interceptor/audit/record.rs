@@ -2,14 +2,15 @@
 
 use std::{
     fmt::Write as _,
-    net::IpAddr,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
-use super::super::{
-    call::Facts,
-    denial::{Denial, DenialKind},
+use crate::interceptor::{
+    call::CallInfo,
+    denial::{AuditNote, DenialKind},
+    identity::principal::{Peer, Principal},
+    text::{cut, is_unsafe},
 };
 
 /// How a request ended.
@@ -46,6 +47,7 @@ impl Outcome {
             DenialKind::TimedOut => Self::Timeout,
             DenialKind::TooLarge => Self::TooLarge,
             DenialKind::Unavailable => Self::Error,
+            DenialKind::Malformed => Self::Rejected,
         }
     }
 
@@ -77,92 +79,99 @@ impl Outcome {
     }
 }
 
-/// A request that ended before the pipeline could see it.
+/// Everything that is known of a message when it ends. One record is written from it, and every
+/// [`Observer`](super::Observer) sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct EdgeRefusal<'a> {
-    /// Who, as far as it is known.
-    pub identity: &'a str,
-    /// `http`, `sse` or `stdio`.
-    pub transport: &'static str,
-    /// What was asked, as far as it is known, such as `POST /mcp`.
-    pub method: &'a str,
-    /// Why it was refused; empty where it wasn't.
-    pub reason: &'a str,
-    /// What it counts as.
-    pub outcome: Outcome,
-    /// How long it took to refuse.
+pub struct Record<'a> {
+    /// Its number in this process.
+    pub id: u64,
+    /// When it came.
+    pub time: SystemTime,
+    /// How long it took.
     pub took: Duration,
+    /// `stdio`, `http` or `sse`.
+    pub transport: &'static str,
+    /// Where its caller sits.
+    pub peer: Peer,
+    /// Its caller, if one signed in.
+    pub principal: Option<&'a Principal>,
+    /// What the pipeline knows of it; `None` where it ended before.
+    pub call: Option<&'a CallInfo>,
+    /// What was asked, as far as it is known: a method, or `POST /mcp`.
+    pub method: &'a str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the caller was told, where it was refused; empty where it wasn't.
+    pub said: &'a str,
+    /// What the caller wasn't told.
+    pub note: Option<&'a AuditNote>,
+    /// How many more calls like this one its caller could make; `None` where nothing was charged.
+    pub budget_left: Option<u32>,
+    /// The call that made this one.
+    pub parent: Option<&'a str>,
 }
 
-impl EdgeRefusal<'_> {
-    /// The label of a peer that hasn't signed in.
-    pub fn peer(address: Option<IpAddr>) -> String {
-        address.map_or_else(|| "stdio".to_owned(), |address| format!("ip:{address}"))
+impl Record<'_> {
+    /// The caller's label, or the peer's where nobody signed in.
+    pub fn identity(&self) -> Arc<str> {
+        match self.principal {
+            Some(principal) => Arc::clone(principal.label()),
+            None => self.peer.label(),
+        }
     }
 }
 
 /// How many scopes a record names. A call that needs more is refused.
 const MAX_SCOPES: usize = 32;
 
-/// Renders the record of a call, without a line end.
-pub(super) fn render(facts: &Facts, outcome: Outcome, denial: Option<&Denial>) -> String {
-    let mut line = Line::begin(facts.time);
-    line.number_id("request_id", facts.id());
-    if let Some(id) = &facts.rpc_id {
-        line.text("rpc_id", super::super::call::cut(&id.to_string(), 64));
+/// Renders a record, without a line end.
+pub(super) fn render(record: &Record<'_>) -> String {
+    let mut line = Line::begin(record.time);
+    line.number_id("request_id", record.id);
+    if let Some(id) = record.call.and_then(CallInfo::rpc_id) {
+        line.text("rpc_id", cut(&id.to_string(), 64));
     }
-    line.text(
-        "identity",
-        facts
-            .principal()
-            .map_or("none", |principal| principal.label()),
-    );
-    if let Ok(Some(name)) = facts.principal().map(|principal| principal.name()) {
+    line.text("identity", &record.identity());
+    if let Some(name) = record.principal.and_then(Principal::name) {
         line.text("name", name);
     }
-    if let Some(client) = &facts.client {
+    if let Some(address) = record.peer.address() {
+        line.text("address", &address.to_string());
+    }
+    if let Some(client) = record.call.and_then(CallInfo::client) {
         line.text("client", client);
     }
-    line.text("transport", facts.transport);
-    line.text("protocol", facts.protocol);
-    line.text("method", facts.method());
-    if let Some(target) = facts.target() {
+    line.text("transport", record.transport);
+    if let Some(call) = record.call {
+        line.text("protocol", call.protocol());
+    }
+    line.text("method", record.method);
+    if let Some(target) = record.call.and_then(CallInfo::target) {
         line.text("target", target);
     }
-    line.text("outcome", outcome.as_str());
-    if let Some(denial) = denial {
-        line.text("denial", super::super::call::cut(&denial.reason, 512));
+    line.text("outcome", record.outcome.as_str());
+    if !record.said.is_empty() {
+        line.text("denial", record.said);
     }
-    line.list(
-        "scopes",
-        facts
-            .requires()
-            .iter()
-            .take(MAX_SCOPES)
-            .map(|scope| scope.as_str()),
-    );
-    line.list("arguments", facts.argument_names.iter().map(AsRef::as_ref));
-    if let Some(left) = facts.budget_left() {
+    if let Some(note) = record.note {
+        line.text("reason", &note.why);
+        if let Some((label, name)) = &note.credential {
+            line.text("credential", label);
+            line.text("credential_name", name);
+        }
+    }
+    if let Some(call) = record.call {
+        let scopes = call.requires().iter().take(MAX_SCOPES);
+        line.list("scopes", scopes.map(|scope| scope.as_str()));
+        line.list("arguments", call.argument_names());
+    }
+    if let Some(left) = record.budget_left {
         line.number("budget_left", left.into());
     }
-    line.millis("duration_ms", facts.started.elapsed());
-    if let Some(parent) = &facts.parent {
+    line.millis("duration_ms", record.took);
+    if let Some(parent) = record.parent {
         line.text("parent_id", parent);
     }
-    line.0
-}
-
-/// Renders the record of a request that never reached the pipeline.
-pub(super) fn render_edge(refusal: &EdgeRefusal<'_>) -> String {
-    let mut line = Line::begin(SystemTime::now());
-    line.text("identity", refusal.identity);
-    line.text("transport", refusal.transport);
-    line.text("method", refusal.method);
-    line.text("outcome", refusal.outcome.as_str());
-    if !refusal.reason.is_empty() {
-        line.text("denial", refusal.reason);
-    }
-    line.millis("duration_ms", refusal.took);
     line.0
 }
 
@@ -246,7 +255,7 @@ impl Line {
 }
 
 /// A call's id, unique across starts.
-pub(crate) fn id_in_record(number: u64) -> String {
+pub fn id_in_record(number: u64) -> String {
     format!("{}-{number}", boot())
 }
 
@@ -257,7 +266,7 @@ fn boot() -> &'static str {
         let mut bytes = [0; 4];
         // Without randomness the numbers are still in order, only no longer unique across starts.
         let _ = getrandom::fill(&mut bytes);
-        super::super::hex::hex(&bytes)
+        hex::encode(bytes)
     })
 }
 
@@ -289,12 +298,6 @@ fn push_escaped(out: &mut String, text: &str) {
 
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
-}
-
-/// What could break a line, move the cursor, or reorder or hide what a person reads.
-pub(crate) fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -1,111 +1,197 @@
-//! HTTP: connections in, one router, an orderly end.
+//! HTTP: what answers to which path, and where it listens.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+pub mod listener;
+pub mod tls;
 
-use axum::{Json, Router, extract::Request, middleware, routing::get};
-use hyper::service::service_fn;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
+
+use axum::{Json, Router, middleware, routing::get};
 use rmcp::ServerHandler;
 use serde_json::json;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
-    sync::Semaphore,
-};
-use tokio_io_timeout::TimeoutStream;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower::Service as _;
 
-use self::tls::Tls;
+use self::{listener::Bounds, tls::Tls};
 use super::{
-    cors,
+    ServeError,
     edge::{self, Edge},
-    mcp,
+    follow,
+    mcp::{self, Shortcut},
     origin::{self, Site},
-    proxies::{Proxies, Remote},
+    proxies::Proxies,
+    settings::HttpSettings,
     sse,
 };
-use crate::{
-    config,
-    interceptor::{Guard, Pipeline},
-};
-
-pub mod tls;
+use crate::interceptor::{Guard, Journal, SignIn};
 
 /// How many sessions are open.
 pub type Sessions = Arc<dyn Fn() -> usize + Send + Sync>;
 
-/// Request headers past this are refused with 431.
-const MAX_HEADERS: usize = 64 << 10;
-/// A connection that says nothing for so long is closed, and so is one whose headers trickle in.
-const SILENCE: Duration = Duration::from_secs(60);
-/// A client that takes nothing of its answer for so long is cut off, or it would keep its place, and
-/// what it doesn't read, for ever.
-const STALL: Duration = Duration::from_secs(30);
-/// How long a request's body may take to arrive.
-const BODY_TIME_OUT: Duration = Duration::from_secs(20);
-/// How long to wait when the machine has no file descriptor left, before trying again.
-const EXHAUSTED: Duration = Duration::from_millis(100);
+/// A guard that listens on HTTP, and is still to be run.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    sessions: Sessions,
+    settings: HttpSettings,
+    shutdown: CancellationToken,
+    authenticator: Arc<SignIn>,
+    journal: Arc<Journal>,
+}
+
+impl Server {
+    /// Listens. When `shutdown` fires, streams that would last end, and calls have the time that the
+    /// settings give them.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the address can't be listened on, or the certificate can't be served.
+    pub async fn bind<H: ServerHandler>(
+        guard: &Guard<H>,
+        settings: HttpSettings,
+        shutdown: CancellationToken,
+    ) -> Result<Self, ServeError> {
+        let tls = match &settings.tls {
+            Some((cert, key)) => Some(Arc::new(Tls::open(cert, key)?)),
+            None => None,
+        };
+        let listener = listen(settings.host, settings.port).await?;
+        let address = listener.local_addr().map_err(|source| ServeError::Listen {
+            why: "the system gives no address to the listener".to_owned(),
+            source,
+        })?;
+        let (router, sessions) = router(guard, &settings, shutdown.clone());
+        Ok(Self {
+            listener,
+            address,
+            tls,
+            router,
+            sessions,
+            settings,
+            shutdown,
+            authenticator: Arc::clone(guard.authenticator()),
+            journal: Arc::clone(guard.journal()),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a client is given: `http://127.0.0.1:8080/mcp`.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/mcp", self.address)
+    }
+
+    /// How many sessions are open.
+    pub fn sessions(&self) -> Sessions {
+        Arc::clone(&self.sessions)
+    }
+
+    /// Serves further paths on the same address. They are not behind the guard.
+    #[must_use]
+    pub fn also(mut self, paths: Router) -> Self {
+        self.router = self.router.merge(paths);
+        self
+    }
+
+    /// Serves until `shutdown` fires.
+    ///
+    /// # Errors
+    /// None yet: a listener that runs goes on.
+    pub async fn run(self) -> Result<(), ServeError> {
+        let bounds = Bounds {
+            connections: self.settings.max_connections,
+            grace: self.settings.shutdown_timeout,
+        };
+        let certificate = self.tls.clone();
+        let followed = async move {
+            if let Some(tls) = certificate {
+                tls.follow().await;
+            }
+            std::future::pending().await
+        };
+        let serving = listener::serve(self.tls, self.listener, self.router, bounds, self.shutdown);
+        let serving = follow::while_serving(&self.authenticator, serving);
+        tokio::select! {
+            () = serving => {}
+            () = followed => {}
+        }
+        self.journal.settled().await;
+        Ok(())
+    }
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// [`ServeError::Listen`], which says what to do.
+pub async fn listen(host: IpAddr, port: u16) -> Result<TcpListener, ServeError> {
+    TcpListener::bind((host, port)).await.map_err(|source| {
+        let why = match source.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "port {port} is in use: stop what listens there, or choose another, such as {}",
+                port.saturating_add(1)
+            ),
+            io::ErrorKind::PermissionDenied => {
+                format!(
+                    "port {port} needs more rights than this process has: choose one above 1023"
+                )
+            }
+            _ => format!("can't listen on {host}:{port}: {source}"),
+        };
+        ServeError::Listen { why, source }
+    })
+}
 
 /// Everything that the server answers to: `/mcp`; `/sse` and `/messages`, where they are switched
-/// on; and `/healthz` for whoever watches it. When `shutdown` fires, streams that would last for ever
-/// end, and calls go on; when the router is dropped, so do they.
+/// on; and `/healthz` for whoever watches it. It comes with a way to count the sessions that are
+/// open. When `shutdown` fires, streams that would last end, and calls go on; when the router is
+/// dropped, so do they.
 pub fn router<H: ServerHandler>(
     guard: &Guard<H>,
-    pipeline: &Pipeline,
-    settings: &config::Server,
-    shutdown: CancellationToken,
-) -> Router {
-    router_and_sessions(guard, pipeline, settings, shutdown).0
-}
-
-/// The same, and a way to count the sessions that are open.
-pub fn router_and_sessions<H: ServerHandler>(
-    guard: &Guard<H>,
-    pipeline: &Pipeline,
-    settings: &config::Server,
+    settings: &HttpSettings,
     shutdown: CancellationToken,
 ) -> (Router, Sessions) {
-    by_ways(guard, pipeline, settings, shutdown, true)
+    build_router(guard, settings, shutdown, Shortcut::On)
 }
 
-pub(super) fn by_ways<H: ServerHandler>(
+pub(super) fn build_router<H: ServerHandler>(
     guard: &Guard<H>,
-    pipeline: &Pipeline,
-    settings: &config::Server,
+    settings: &HttpSettings,
     shutdown: CancellationToken,
-    fast: bool,
+    shortcut: Shortcut,
 ) -> (Router, Sessions) {
     let site = Site::new(&settings.allowed_hosts, &settings.allowed_origins);
     let ended = CancellationToken::new();
-    let (mcp, sessions) = mcp::service(guard, settings, &site, fast, ended.clone());
+    let (mcp, sessions) = mcp::service(guard, settings, &site, shortcut, ended.clone());
     let edge = Arc::new(Edge {
-        authenticator: Arc::clone(&pipeline.authenticator),
-        journal: Arc::clone(&pipeline.journal),
-        limits: pipeline.limits.clone(),
+        guard: guard.clone(),
         site: site.clone(),
         sessions: Arc::clone(&sessions),
         proxies: Proxies::new(settings),
         max_body: settings.max_body_bytes,
-        body_time_out: BODY_TIME_OUT,
         closing: shutdown.clone(),
         _ended: ended.drop_guard(),
     });
     let mut paths = Router::new().route_service("/mcp", mcp);
     let mut streams = None;
-    if settings.serves_sse() {
-        let (old_paths, table) = sse::routes(guard, settings, shutdown);
+    if settings.sse {
+        let (old_paths, open) = sse::routes(guard, settings, shutdown);
         paths = paths.merge(old_paths);
-        streams = Some(table);
+        streams = Some(open);
     }
-    let mut paths = paths.layer(middleware::from_fn_with_state(edge, edge::pass));
+    let mut paths = paths.layer(middleware::from_fn_with_state(edge, edge::handle::<H>));
     let site = Arc::new(site);
     if !settings.allowed_origins.is_empty() {
         let site = Arc::clone(&site);
-        paths = paths.layer(middleware::from_fn_with_state(site, cors::pass));
+        paths = paths.layer(middleware::from_fn_with_state(site, origin::cors));
     }
     // Behind no key: it tells nothing but that the server is there.
     let health = Router::new()
@@ -113,264 +199,10 @@ pub(super) fn by_ways<H: ServerHandler>(
             "/healthz",
             get(|| async { Json(json!({ "status": "ok" })) }),
         )
-        .layer(middleware::from_fn_with_state(site, origin::no_pages));
-    let router = paths.merge(health);
-    let count = move || sessions.count() + streams.as_ref().map_or(0, |table| table.count());
-    (router, Arc::new(count))
-}
-
-/// Serves without TLS; see [`serve_over`].
-///
-/// # Errors
-/// When the listener fails for good.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    max_connections: usize,
-    shutdown: CancellationToken,
-    grace: Duration,
-) -> std::io::Result<()> {
-    serve_over(None, listener, router, max_connections, shutdown, grace).await
-}
-
-/// Serves until `shutdown` fires, then lets running calls go on for `grace`.
-///
-/// The listener is the caller's, so it chooses the port, and 0 takes a free one.
-///
-/// # Errors
-/// When the listener fails for good.
-pub async fn serve_over(
-    tls: Option<Arc<Tls>>,
-    listener: TcpListener,
-    router: Router,
-    max_connections: usize,
-    shutdown: CancellationToken,
-    grace: Duration,
-) -> std::io::Result<()> {
-    let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(max_connections));
-    let http = bounded();
-    loop {
-        // Waiting for a place leaves newcomers in the kernel's queue, where they cost nothing.
-        let place = tokio::select! {
-            place = Arc::clone(&places).acquire_owned() => place,
-            () = shutdown.cancelled() => break,
-        };
-        let (stream, remote) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // A client that is gone already, or no descriptor left: both pass.
-                    tracing::debug!(%error, "a connection couldn't be accepted");
-                    tokio::time::sleep(EXHAUSTED).await;
-                    continue;
-                }
-            },
-            () = shutdown.cancelled() => break,
-        };
-        // Without it a small answer waits 40 ms for the client's acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY couldn't be set");
-        }
-        let (watcher, http, router, tls) = (
-            graceful.watcher(),
-            http.clone(),
-            router.clone(),
-            tls.clone(),
-        );
-        tokio::spawn(async move {
-            let _place = place;
-            let answered = match tls {
-                None => converse(http, stream, router, remote, watcher).await,
-                // Here and not in the loop above: a client that is slow to greet holds up nobody.
-                Some(tls) => match tls.accept(stream).await {
-                    Ok(stream) => converse(http, stream, router, remote, watcher).await,
-                    Err(error) => {
-                        tracing::debug!(%error, "a client couldn't be greeted over TLS");
-                        return;
-                    }
-                },
-            };
-            if let Err(error) = answered {
-                tracing::debug!(%error, "a connection broke off");
-            }
-        });
-    }
-    drop(listener);
-    tokio::select! {
-        () = graceful.shutdown() => {}
-        () = tokio::time::sleep(grace) => tracing::warn!("some calls were still running when the time to stop was over"),
-    }
-    Ok(())
-}
-
-/// HTTP/1 with its bounds.
-fn bounded() -> hyper::server::conn::http1::Builder {
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(SILENCE)
-        .max_buf_size(MAX_HEADERS);
-    http
-}
-
-/// Answers one connection until it ends.
-async fn converse(
-    http: hyper::server::conn::http1::Builder,
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    router: Router,
-    remote: SocketAddr,
-    watcher: Watcher,
-) -> hyper::Result<()> {
-    let service = service_fn(answer_with(router, remote));
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(STALL));
-    let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
-    watcher.watch(connection).await
-}
-
-fn answer_with(
-    router: Router,
-    remote: SocketAddr,
-) -> impl Fn(http::Request<hyper::body::Incoming>) -> <Router as tower::Service<Request>>::Future {
-    move |request| {
-        let mut request = request.map(axum::body::Body::new);
-        request.extensions_mut().insert(Remote(remote));
-        router.clone().call(request)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
-        time::Instant,
-    };
-
-    use super::*;
-
-    /// A connection whose answer is larger than what lies between the two sides.
-    async fn asked_for_much() -> (
-        tokio::io::DuplexStream,
-        impl Future<Output = hyper::Result<()>>,
-    ) {
-        let (mut client, server) = duplex(1024);
-        let router = Router::new().route("/", get(|| async { "x".repeat(1 << 20) }));
-        client
-            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            .await
-            .unwrap();
-        (client, conversation(server, router))
-    }
-
-    async fn conversation(server: tokio::io::DuplexStream, router: Router) -> hyper::Result<()> {
-        let remote = SocketAddr::from(([127, 0, 0, 1], 9));
-        let graceful = GracefulShutdown::new();
-        converse(bounded(), server, router, remote, graceful.watcher()).await
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_says_nothing_or_half_a_header_or_falls_silent_is_let_go() {
-        for said in [
-            "",
-            "POST /mcp HTTP/1.1\r\nhost: x\r\nx-slow: ",
-            "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
-        ] {
-            let (mut client, server) = duplex(1024);
-            client.write_all(said.as_bytes()).await.unwrap();
-            let since = Instant::now();
-            let ended = conversation(server, Router::new());
-            let ended = tokio::time::timeout(SILENCE * 4, ended).await;
-            assert!(ended.is_ok(), "{said:?}: it is held for ever");
-            assert!(since.elapsed() <= SILENCE * 2, "{said:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn headers_without_end_are_refused() {
-        let (mut client, server) = duplex(1 << 20);
-        let long = "y".repeat(2 * MAX_HEADERS);
-        let request = format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {long}\r\n\r\n");
-        client.write_all(request.as_bytes()).await.unwrap();
-        let (mut answer, ended) = (Vec::new(), conversation(server, Router::new()));
-        let (_, ended) = tokio::join!(client.read_to_end(&mut answer), ended);
-        assert!(
-            answer.starts_with(b"HTTP/1.1 431"),
-            "{}",
-            answer.escape_ascii()
-        );
-        assert!(ended.is_err());
-    }
-
-    /// Serves a call that takes this long, tells the server to stop while it runs, and gives its
-    /// answer, and how long the server took to end.
-    async fn stopped_during(call: Duration, grace: Duration) -> (String, Duration) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shutdown = CancellationToken::new();
-        let told = shutdown.clone();
-        let router = Router::new().route(
-            "/",
-            get(move || async move {
-                told.cancel();
-                tokio::time::sleep(call).await;
-                "done"
-            }),
-        );
-        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
-        client
-            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-            .await
-            .unwrap();
-        let since = std::time::Instant::now();
-        let served = async {
-            serve(listener, router, 8, shutdown, grace).await.unwrap();
-            since.elapsed()
-        };
-        let mut answer = String::new();
-        let heard = async {
-            // What is left of a call dies with the process, and not here.
-            let read = client.read_to_string(&mut answer);
-            let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
-        };
-        let (took, ()) = tokio::join!(served, heard);
-        (answer, took)
-    }
-
-    #[tokio::test]
-    async fn who_is_told_to_stop_ends_the_calls_that_run_but_waits_only_so_long() {
-        let (short, long) = (Duration::from_millis(100), Duration::from_secs(30));
-        let (answer, took) = stopped_during(short, long).await;
-        assert!(answer.ends_with("done"), "{answer}");
-        assert!(took < Duration::from_secs(10), "{took:?}");
-        let (answer, took) = stopped_during(long, short).await;
-        assert!(answer.is_empty(), "{answer}");
-        assert!(took < Duration::from_secs(10), "{took:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_reads_nothing_is_cut_off() {
-        let (_client, conversation) = asked_for_much().await;
-        let since = Instant::now();
-        let ended = tokio::time::timeout(STALL * 4, conversation).await;
-        assert!(ended.expect("an end").is_err());
-        assert!(since.elapsed() < STALL * 2, "{:?}", since.elapsed());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_client_gets_its_whole_answer() {
-        let (mut client, conversation) = asked_for_much().await;
-        let reading = async {
-            let (mut got, mut piece) = (0, [0; 64 << 10]);
-            loop {
-                tokio::time::sleep(STALL / 2).await;
-                match client.read(&mut piece).await.unwrap() {
-                    0 => return got,
-                    read => got += read,
-                }
-            }
-        };
-        let (got, ended) = tokio::join!(reading, conversation);
-        assert!(got > 1 << 20, "{got}");
-        assert!(ended.is_ok(), "{ended:?}");
-    }
+        .layer(middleware::from_fn_with_state(
+            site,
+            origin::reject_browsers,
+        ));
+    let count = move || sessions.count() + streams.as_ref().map_or(0, |open| open.count());
+    (paths.merge(health), Arc::new(count))
 }

@@ -24,20 +24,18 @@ use futures_util::{StreamExt as _, stream};
 use http::{HeaderName, StatusCode, Uri, header};
 use rmcp::{
     RoleServer, ServerHandler, ServiceExt as _,
-    model::{ClientJsonRpcMessage, JsonRpcMessage, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
     transport::Transport,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::table::{Place, Stream, Table, Traffic};
-use super::edge;
-use crate::{
-    config,
-    interceptor::{Arrival, Denial, Guard, Principal},
+use super::{
+    conversation::{Conversation, Conversations, Place, Tracked},
+    edge,
+    settings::HttpSettings,
 };
-
-mod table;
+use crate::interceptor::{Denial, DenialKind, Exchange, Guard, Principal};
 
 /// Messages that wait for a reader, and for the server. Beyond it, who sends must wait.
 const QUEUE: usize = 16;
@@ -49,29 +47,40 @@ const STALL: Duration = Duration::from_secs(20);
 /// How often a comment is sent when there is nothing else, so that nobody on the way hangs up.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// What is kept with a stream that is open.
+#[derive(Debug, Clone)]
+pub(super) struct Stream {
+    inbox: mpsc::Sender<ClientJsonRpcMessage>,
+    conversation: Arc<Conversation>,
+}
+
+/// The streams that are open.
+pub(super) type Streams = Conversations<Stream>;
+
 /// What both paths need.
 struct Served<H: ServerHandler> {
     guard: Guard<H>,
-    table: Arc<Table>,
+    streams: Arc<Streams>,
     idle: Duration,
     max_body: usize,
     shutdown: CancellationToken,
 }
 
-/// Both paths, and the table of open streams. They belong behind the edge, which signs callers in.
+/// Both paths, and the streams that are open. They belong behind the edge, which signs callers in.
 pub(super) fn routes<H: ServerHandler>(
     guard: &Guard<H>,
-    settings: &config::Server,
+    settings: &HttpSettings,
     shutdown: CancellationToken,
-) -> (Router, Arc<Table>) {
-    let table = Arc::new(Table::new(
+) -> (Router, Arc<Streams>) {
+    let streams = Streams::new(
+        "streams",
         settings.max_sse_streams,
         settings.max_sse_streams_per_identity,
-    ));
+    );
     let served = Served {
         guard: guard.clone(),
-        table: Arc::clone(&table),
-        idle: Duration::from_millis(settings.session_idle_ms),
+        streams: Arc::clone(&streams),
+        idle: settings.session_idle,
         max_body: settings.max_body_bytes,
         shutdown,
     };
@@ -89,34 +98,48 @@ pub(super) fn routes<H: ServerHandler>(
             post(accept::<H>).fallback(only("POST", "messages are sent with POST")),
         )
         .with_state(Arc::new(served));
-    (paths, table)
+    (paths, streams)
 }
 
 /// `GET /sse`
 async fn open<H: ServerHandler>(
     State(served): State<Arc<Served<H>>>,
-    Extension(arrival): Extension<Arrival>,
+    Extension(exchange): Extension<Exchange>,
 ) -> Response {
-    let Some(principal) = arrival.principal else {
-        return refused(Denial::unauthorized("nobody signed in for this stream"));
+    let Some(principal) = exchange.principal() else {
+        return deny(
+            &exchange,
+            Denial::unauthorized("nobody signed in for this stream"),
+        );
+    };
+    let reserved = served.streams.reserve(principal.label());
+    let (id, mut place) = match reserved.and_then(|place| Ok((random_id()?, place))) {
+        Ok(reserved) => reserved,
+        Err(denial) => return deny(&exchange, denial),
     };
     let (inbox, incoming) = mpsc::channel(QUEUE);
     let (outbox, mut outgoing) = mpsc::channel(QUEUE);
-    let (stream, place) = match served.table.enter(principal.label(), inbox) {
-        Ok(entered) => entered,
-        Err(denial) => return refused(denial),
-    };
-    let address = format!("/messages?sessionId={}", place.id());
-    // The body holds both: when the connection goes, the conversation ends.
-    let held = (Arc::clone(&place), stream.ended.clone().drop_guard());
-    let line = Line {
-        incoming,
-        outbox,
-        stream: Arc::clone(&stream),
-    };
-    tokio::spawn(converse(served, line, stream, principal, place));
+    let conversation = Arc::new(Conversation::default());
+    place.open(
+        &id,
+        Stream {
+            inbox,
+            conversation: Arc::clone(&conversation),
+        },
+    );
+    // Who holds the place keeps the stream counted, because what it queues still takes memory. The
+    // body holds it too: when the connection goes, the conversation ends.
+    let place = Arc::new(place);
+    let held = (
+        Arc::clone(&place),
+        conversation.end_signal().clone().drop_guard(),
+    );
+    let line = Line { incoming, outbox };
+    tokio::spawn(converse(served, line, conversation, principal, place));
 
-    let endpoint = Event::default().event("endpoint").data(address);
+    let endpoint = Event::default()
+        .event("endpoint")
+        .data(format!("/messages?sessionId={id}"));
     let messages = stream::poll_fn(move |cx| {
         let _held = &held;
         outgoing.poll_recv(cx)
@@ -129,56 +152,42 @@ async fn open<H: ServerHandler>(
     (unbuffered, body).into_response()
 }
 
-/// Serves one stream until its reader is gone or too slow, its caller's key is revoked, nothing
-/// has happened for too long, or the server stops.
+/// 256 random bits: nobody guesses the address of someone else's stream.
+fn random_id() -> Result<String, Denial> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| {
+        tracing::error!(%error, "the system gives no random numbers");
+        Denial::new(
+            DenialKind::Unavailable,
+            "no stream can be opened now: try again later",
+        )
+    })?;
+    Ok(hex::encode(random))
+}
+
+/// Serves one stream for as long as its conversation lasts.
 async fn converse<H: ServerHandler>(
     served: Arc<Served<H>>,
     line: Line,
-    stream: Arc<Stream>,
+    conversation: Arc<Conversation>,
     principal: Principal,
-    _place: Arc<Place>,
+    _place: Arc<Place<Stream>>,
 ) {
-    let over = stream.ended.clone();
-    let conversation = async {
-        match served.guard.clone().serve_with_ct(line, over).await {
-            // Why it ended is no news: the reader went, or one of the reasons below.
+    let ended = conversation.end_signal().clone();
+    let line = Tracked {
+        inner: line,
+        conversation: Arc::clone(&conversation),
+    };
+    let talk = async {
+        match served.guard.clone().serve_with_ct(line, ended).await {
+            // Why it ended is no news: the reader went, or the conversation was over.
             Ok(running) => drop(running.waiting().await),
             Err(error) => tracing::debug!(%error, "no conversation began on an SSE stream"),
         }
     };
-    let mut conversation = std::pin::pin!(conversation);
-    tokio::select! {
-        () = &mut conversation => return,
-        () = until_idle(stream.traffic.subscribe(), served.idle, &served.shutdown) => {}
-        () = principal.over() => {
-            // Nothing more comes in. The edge keeps the stream open for a moment, and its last words
-            // are the refusals of what ran.
-            stream.closing.cancel();
-            tokio::select! {
-                () = &mut conversation => return,
-                () = principal.over_and_told() => {}
-            }
-        }
-    }
-    stream.ended.cancel();
-    conversation.await;
-}
-
-/// Waits until nothing has gone either way for `limit`, or the server stops; but not while a
-/// request waits for its answer.
-async fn until_idle(
-    mut traffic: watch::Receiver<Traffic>,
-    limit: Duration,
-    shutdown: &CancellationToken,
-) {
-    loop {
-        let busy = !traffic.borrow_and_update().unanswered.is_empty();
-        tokio::select! {
-            changed = traffic.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(limit), if !busy => return,
-            () = shutdown.cancelled(), if !busy => return,
-        }
-    }
+    conversation
+        .last(&principal, served.idle, &served.shutdown, talk)
+        .await;
 }
 
 /// `POST /messages`
@@ -191,13 +200,14 @@ async fn accept<H: ServerHandler>(
         let text = "there is no such stream: open one with GET /sse, and send to the address in its first event";
         (StatusCode::NOT_FOUND, text).into_response()
     };
-    let caller = parts
-        .extensions
-        .get::<Arrival>()
-        .and_then(|arrival| arrival.principal.as_ref());
-    let stream = caller
+    let Some(exchange) = parts.extensions.get::<Exchange>().cloned() else {
+        return unknown();
+    };
+    let stream = exchange
+        .principal()
         .zip(session_id(&parts.uri))
-        .and_then(|(caller, id)| served.table.find(&id, caller.label()));
+        .and_then(|(caller, id)| served.streams.find(&id, caller.label()))
+        .filter(|stream| !stream.conversation.is_closing());
     let Some(stream) = stream else {
         return unknown();
     };
@@ -207,16 +217,16 @@ async fn accept<H: ServerHandler>(
     let Some(mut message) = message else {
         return (StatusCode::BAD_REQUEST, edge::UNREADABLE).into_response();
     };
-    if stream.traffic.borrow().waiting >= MOST_WAITING {
-        return slow_down();
+    if stream.conversation.waiting() >= MOST_WAITING {
+        return deny(&exchange, slow_down());
     }
-    stream
-        .traffic
-        .send_modify(|traffic| traffic.received(&message));
+    // Noted here, and not when it is taken out of the queue: a stream isn't idle that has a message
+    // to read.
+    stream.conversation.received(&message);
     message.insert_extension(parts);
     match stream.inbox.send_timeout(message, STALL).await {
         Ok(()) => StatusCode::ACCEPTED.into_response(),
-        Err(mpsc::error::SendTimeoutError::Timeout(_)) => slow_down(),
+        Err(mpsc::error::SendTimeoutError::Timeout(_)) => deny(&exchange, slow_down()),
         Err(mpsc::error::SendTimeoutError::Closed(_)) => unknown(),
     }
 }
@@ -227,16 +237,18 @@ fn session_id(uri: &Uri) -> Option<String> {
         .map(|(_, id)| id.into_owned())
 }
 
-fn slow_down() -> Response {
-    refused(Denial::throttled(
+fn slow_down() -> Denial {
+    Denial::throttled(
         "too many answers wait for you: read your stream, then send more",
         Duration::from_secs(1),
-    ))
+    )
 }
 
-/// Leaves a refusal for the edge, which gives it its shape and records it.
-fn refused(denial: Denial) -> Response {
-    (denial.status(), Extension(denial)).into_response()
+/// Ends the exchange with a refusal. The edge gives its answer the refusal's shape.
+fn deny(exchange: &Exchange, denial: Denial) -> Response {
+    let response = edge::answer(denial.status(), None, &denial.to_error());
+    exchange.deny(denial);
+    response
 }
 
 fn wrong_method(allow: &'static str, text: &'static str) -> Response {
@@ -252,7 +264,6 @@ fn wrong_method(allow: &'static str, text: &'static str) -> Response {
 struct Line {
     incoming: mpsc::Receiver<ClientJsonRpcMessage>,
     outbox: mpsc::Sender<ServerJsonRpcMessage>,
-    stream: Arc<Stream>,
 }
 
 /// The reader is gone, or was too slow.
@@ -267,22 +278,10 @@ impl Transport<RoleServer> for Line {
         &mut self,
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), Unread>> + Send + 'static {
-        let (outbox, stream) = (self.outbox.clone(), Arc::clone(&self.stream));
+        let outbox = self.outbox.clone();
         async move {
-            let answered = match &message {
-                JsonRpcMessage::Response(response) => Some(response.id.clone()),
-                JsonRpcMessage::Error(error) => error.id.clone(),
-                JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
-            };
-            stream.traffic.send_modify(|traffic| traffic.waiting += 1);
             let sent = outbox.send_timeout(message, STALL).await;
-            stream
-                .traffic
-                .send_modify(|traffic| traffic.sent(answered.as_ref()));
-            sent.map_err(|_unsent| {
-                stream.ended.cancel();
-                Unread
-            })
+            sent.map_err(|_unsent| Unread)
         }
     }
 

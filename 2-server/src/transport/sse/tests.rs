@@ -19,8 +19,7 @@ use tower::Service as _;
 use super::*;
 use crate::{
     interceptor::{
-        Authenticator, Catalogue, FailureLimit, Journal, JournalSettings, KeyStore, LimitSettings,
-        OwnRules, Pipeline, Rate, RateLimit,
+        JournalSettings, KeyStore, LimitSettings, Pipeline, Rate,
         audit::FileSettings,
         keys::{Roles, fingerprint},
     },
@@ -69,53 +68,48 @@ struct Server {
     router: Router,
     tools: Tools,
     pipeline: Pipeline,
+    keys: KeyStore,
     shutdown: CancellationToken,
     folder: tempfile::TempDir,
 }
 
 /// A server with two keys: `ada` may use every tool, `bob` only `quick`.
-fn server(change: impl FnOnce(&mut config::Server)) -> Server {
+fn server(change: impl FnOnce(&mut HttpSettings)) -> Server {
     let folder = tempfile::tempdir().unwrap();
     write_keys(&folder, &["ada", "bob"]);
     let keys = KeyStore::open(&folder.path().join("keys.toml"), Roles::new()).unwrap();
     let plenty = Rate::new(1_000_000, 1_000_000).unwrap();
-    let pipeline = Pipeline {
-        journal: Arc::new(
-            Journal::open(JournalSettings {
-                stderr: false,
-                file: Some(FileSettings {
-                    path: record(&folder),
-                    max_bytes: 1 << 20,
-                    keep: 1,
-                }),
-                strict: false,
-            })
-            .unwrap(),
-        ),
-        authenticator: Arc::new(Authenticator::new(
-            Arc::new(keys),
-            None,
-            FailureLimit::new(plenty, 100),
-        )),
-        limits: RateLimit::new(&LimitSettings {
+    let pipeline = Pipeline::builder()
+        .journal(JournalSettings {
+            stderr: false,
+            file: Some(FileSettings {
+                path: record(&folder),
+                max_bytes: 1 << 20,
+                keep: 1,
+            }),
+            strict: false,
+        })
+        .keys(keys.clone())
+        .failed_sign_ins(1_000_000)
+        .limits(LimitSettings {
             identity: plenty,
             tools: [].into(),
             concurrent: 1000.try_into().unwrap(),
             capacity: 100,
-        }),
-        rules: OwnRules::default(),
-        catalogue: Arc::new(Catalogue::new()),
-        time_out: PATIENCE,
-    };
-    let mut settings = config::Server::default();
+        })
+        .timeout(PATIENCE)
+        .build()
+        .unwrap();
+    let mut settings = HttpSettings::default();
     change(&mut settings);
     let tools = Tools::default();
     let shutdown = CancellationToken::new();
     let guard = Guard::new(tools.clone(), &pipeline);
     Server {
-        router: router(&guard, &pipeline, &settings, shutdown.clone()),
+        router: router(&guard, &settings, shutdown.clone()).0,
         tools,
         pipeline,
+        keys,
         shutdown,
         folder,
     }
@@ -301,7 +295,7 @@ async fn the_pipeline_refuses_on_the_stream_and_its_record_names_the_transport()
     server
         .post("/messages?sessionId=none", "bob", &json!({}))
         .await;
-    server.pipeline.journal.shut_down();
+    server.pipeline.journal().shut_down();
     let text = std::fs::read_to_string(record(&server.folder)).unwrap();
     let records: Vec<Value> = text
         .lines()
@@ -514,7 +508,7 @@ async fn a_revoked_key_ends_the_stream_and_its_calls() {
     server.call(&reader, "ada", 1, "slow").await;
     told(&server.tools.began).await;
     write_keys(&server.folder, &["bob"]);
-    server.pipeline.authenticator.keys().reload().unwrap();
+    server.keys.reload().unwrap();
     told(&server.tools.stopped).await;
     let last = reader.message().await;
     assert_eq!(last["error"]["code"], 401, "its last words: {last}");
@@ -532,7 +526,7 @@ async fn a_key_that_changes_ends_the_stream_even_if_nobody_reads_it() {
     let text = std::fs::read_to_string(server.folder.path().join("keys.toml")).unwrap();
     let changed = text.replace("tools:*", "resources:*");
     std::fs::write(server.folder.path().join("keys.toml"), changed).unwrap();
-    server.pipeline.authenticator.keys().reload().unwrap();
+    server.keys.reload().unwrap();
     settle().await;
     let late = server.call(&reader, "ada", 1, "quick").await;
     assert_eq!(late.status(), StatusCode::NOT_FOUND);
@@ -540,7 +534,7 @@ async fn a_key_that_changes_ends_the_stream_even_if_nobody_reads_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_quiet_stream_is_kept_alive_and_ends_when_it_was_idle_for_long() {
-    let server = server(|settings| settings.session_idle_ms = 60_000);
+    let server = server(|settings| settings.session_idle = Duration::from_millis(60_000));
     let since = tokio::time::Instant::now();
     let mut reader = server.begin("ada").await;
     let block = reader.block().await.unwrap();
@@ -555,7 +549,7 @@ async fn a_quiet_stream_is_kept_alive_and_ends_when_it_was_idle_for_long() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_waits_for_an_answer_is_not_idle() {
-    let server = server(|settings| settings.session_idle_ms = 60_000);
+    let server = server(|settings| settings.session_idle = Duration::from_millis(60_000));
     let mut reader = server.begin("ada").await;
     server.call(&reader, "ada", 1, "slow").await;
     told(&server.tools.began).await;
@@ -634,22 +628,10 @@ async fn a_reader_that_does_not_read_is_given_no_more_and_then_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_off_in_prod_unless_it_is_switched_on() {
-    for (mode, sse, status) in [
-        (config::Mode::Prod, None, StatusCode::NOT_FOUND),
-        (config::Mode::Prod, Some(true), StatusCode::OK),
-        (config::Mode::Dev, None, StatusCode::OK),
-        (config::Mode::Local, Some(false), StatusCode::NOT_FOUND),
-    ] {
-        let server = server(|settings| {
-            settings.mode = mode;
-            settings.sse = sse;
-        });
-        assert_eq!(
-            server.get("/sse", "ada").await.status(),
-            status,
-            "{mode} {sse:?}"
-        );
+async fn it_is_served_only_where_it_is_switched_on() {
+    for (sse, status) in [(false, StatusCode::NOT_FOUND), (true, StatusCode::OK)] {
+        let server = server(|settings| settings.sse = sse);
+        assert_eq!(server.get("/sse", "ada").await.status(), status, "{sse}");
     }
 }
 

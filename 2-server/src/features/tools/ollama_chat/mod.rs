@@ -242,7 +242,7 @@ impl Tool for OllamaChat {
         if !runs {
             return Ok(answer(self.turn(request, &mut progress).await?, Vec::new()));
         }
-        let funnel = context.funnel().ok_or_else(|| {
+        let nested = context.nested_calls().ok_or_else(|| {
             ToolError("run_tools isn't there for this call: leave it out".to_owned())
         })?;
         if !request.tools.is_empty() {
@@ -250,7 +250,7 @@ impl Tool for OllamaChat {
                 "tools and run_tools exclude each other: leave one out".to_owned(),
             ));
         }
-        request.tools = run_tools::offered(&funnel).await?;
+        request.tools = run_tools::offered(&nested).await?;
         request
             .messages
             .insert(0, Message::new(Role::System, untrusted::RULE));
@@ -278,7 +278,7 @@ impl Tool for OllamaChat {
                     .tell("tool", untrusted::line(&call.name, 128))
                     .await;
             }
-            let results = run_tools::round(&funnel, &calls, &mut ran).await;
+            let results = run_tools::round(&nested, &calls, &mut ran).await;
             let mut wish = said.message.clone();
             wish.tool_calls = calls;
             request.messages.push(wish);

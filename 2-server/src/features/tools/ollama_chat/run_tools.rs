@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::super::{ToolError, untrusted};
-use crate::interceptor::Funnel;
+use crate::interceptor::NestedCalls;
 
 /// How often the model may ask for tools before it must answer.
 pub(super) const MAX_ROUNDS: usize = 5;
@@ -35,8 +35,8 @@ pub struct Ran {
 }
 
 /// The tools that the caller may use, as the model sees them.
-pub(super) async fn offered(funnel: &Funnel) -> Result<Vec<ToolSpec>, ToolError> {
-    let tools = funnel.tools().await.map_err(|error| {
+pub(super) async fn offered(nested: &NestedCalls) -> Result<Vec<ToolSpec>, ToolError> {
+    let tools = nested.tools().await.map_err(|error| {
         ToolError(format!(
             "the tools for the model can't be listed: {}",
             error.message
@@ -55,11 +55,15 @@ pub(super) async fn offered(funnel: &Funnel) -> Result<Vec<ToolSpec>, ToolError>
 }
 
 /// Carries out one round, and gives the messages that tell the model of it.
-pub(super) async fn round(funnel: &Funnel, calls: &[ToolCall], ran: &mut Vec<Ran>) -> Vec<Message> {
+pub(super) async fn round(
+    nested: &NestedCalls,
+    calls: &[ToolCall],
+    ran: &mut Vec<Ran>,
+) -> Vec<Message> {
     let mut messages = Vec::with_capacity(calls.len());
     for (number, call) in calls.iter().enumerate() {
         let (ok, text) = if number < MAX_CALLS {
-            carry_out(funnel, call).await
+            carry_out(nested, call).await
         } else {
             (
                 false,
@@ -80,10 +84,10 @@ pub(super) async fn round(funnel: &Funnel, calls: &[ToolCall], ran: &mut Vec<Ran
     messages
 }
 
-async fn carry_out(funnel: &Funnel, call: &ToolCall) -> (bool, String) {
+async fn carry_out(nested: &NestedCalls, call: &ToolCall) -> (bool, String) {
     let params =
         CallToolRequestParams::new(call.name.clone()).with_arguments(call.arguments.clone());
-    match funnel.call(params).await {
+    match nested.call(params).await {
         Ok(CallToolResponse::Complete(result)) => (result.is_error != Some(true), text_of(&result)),
         Ok(_) => {
             let why =

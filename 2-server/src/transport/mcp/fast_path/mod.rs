@@ -32,7 +32,7 @@ use serde_json::Value;
 
 use super::super::{
     edge::json_response,
-    headers::{self, only},
+    headers::{self, single},
 };
 use crate::interceptor::Guard;
 
@@ -119,7 +119,7 @@ impl<H: ServerHandler> FastPath<H> {
             arguments,
         } = &call.params;
         // `=?` begins a name that is encoded.
-        let is_named = only(headers, &headers::NAME) == Some(name) && !name.starts_with("=?");
+        let is_named = single(headers, &headers::NAME) == Some(name) && !name.starts_with("=?");
         let version = meta.get(VERSION).and_then(Value::as_str);
         (is_named
             && version == Some(ProtocolVersion::V_2026_07_28.as_str())
@@ -173,10 +173,10 @@ fn has_plain_headers(request: &Request) -> bool {
     let version = ProtocolVersion::V_2026_07_28;
     request.method() == Method::POST
         && request.uri().authority().is_none()
-        && only(headers, &headers::PROTOCOL_VERSION) == Some(version.as_str())
-        && only(headers, &headers::METHOD) == Some("tools/call")
-        && only(headers, &header::CONTENT_TYPE) == Some("application/json")
-        && only(headers, &header::ACCEPT).is_some_and(takes_both)
+        && single(headers, &headers::PROTOCOL_VERSION) == Some(version.as_str())
+        && single(headers, &headers::METHOD) == Some("tools/call")
+        && single(headers, &header::CONTENT_TYPE) == Some("application/json")
+        && single(headers, &header::ACCEPT).is_some_and(takes_both)
         && !headers.keys().any(may_ask_for_more)
 }
 

@@ -19,12 +19,11 @@ use http::HeaderValue;
 
 use super::*;
 use crate::{
-    config,
     interceptor::{
         JournalSettings, LimitSettings, Pipeline, Rate,
         keys::{Roles, fingerprint},
     },
-    transport::{http::by_ways, proxies::Remote},
+    transport::{HttpSettings, http::build_router, mcp::Shortcut, proxies::Remote},
 };
 
 /// A wait that doesn't end is a failure, not a hang.
@@ -130,11 +129,11 @@ fn ways() -> Ways {
     let tools = Tools::default();
     let guard = Guard::new(tools.clone(), &pipeline);
     let shutdown = CancellationToken::new();
-    let settings = config::Server::default();
-    let router = |fast| by_ways(&guard, &pipeline, &settings, shutdown.clone(), fast).0;
+    let settings = HttpSettings::default();
+    let router = |way| build_router(&guard, &settings, shutdown.clone(), way).0;
     Ways {
-        fast: router(true),
-        long: router(false),
+        fast: router(Shortcut::On),
+        long: router(Shortcut::Off),
         path: FastPath::new(guard.clone(), settings.max_body_bytes),
         tools,
         shutdown: shutdown.clone(),

@@ -13,7 +13,10 @@
 //!
 //! Where the rule doesn't fit, or two names would share a scope that shouldn't, [`Catalogue::tool`] and its siblings name the scope.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use super::scope::Scope;
 
@@ -30,10 +33,25 @@ pub enum Target<'a> {
     Custom(&'a str),
 }
 
-/// Names mapped to the scopes that they need, once, when the server is built.
+impl<'a> Target<'a> {
+    /// Its name, URI or method.
+    pub fn text(self) -> &'a str {
+        match self {
+            Self::Tool(text) | Self::Resource(text) | Self::Prompt(text) | Self::Custom(text) => {
+                text
+            }
+        }
+    }
+}
+
+/// Names mapped to the scopes that they need. Clones are the same catalogue, which its handler may
+/// [replace](Self::replace) while it is served.
 #[derive(Debug, Clone, Default)]
-pub struct Catalogue {
-    tools: HashMap<Box<str>, Arc<[Scope]>>,
+pub struct Catalogue(Arc<RwLock<Arc<Entries>>>);
+
+#[derive(Debug, Clone, Default)]
+struct Entries {
+    tools: HashMap<Arc<str>, Arc<[Scope]>>,
     schemes: HashMap<Box<str>, Arc<[Scope]>>,
     prompts: HashMap<Box<str>, Arc<[Scope]>>,
     closed_to_models: Vec<Box<str>>,
@@ -47,55 +65,83 @@ impl Catalogue {
 
     /// Names the scope that a tool needs.
     #[must_use]
-    pub fn tool(mut self, name: &str, scope: Scope) -> Self {
-        self.tools.insert(name.into(), [scope].into());
-        self
+    pub fn tool(self, name: &str, scope: Scope) -> Self {
+        self.with(|entries| {
+            entries.tools.insert(name.into(), [scope].into());
+        })
     }
 
     /// Names the scope that every resource of a URI scheme needs.
     #[must_use]
-    pub fn resources(mut self, scheme: &str, scope: Scope) -> Self {
-        self.schemes
-            .insert(scheme.to_ascii_lowercase().into(), [scope].into());
-        self
+    pub fn resources(self, scheme: &str, scope: Scope) -> Self {
+        let scheme = scheme.to_ascii_lowercase().into();
+        self.with(|entries| {
+            entries.schemes.insert(scheme, [scope].into());
+        })
     }
 
     /// Names the scope that a prompt needs.
     #[must_use]
-    pub fn prompt(mut self, name: &str, scope: Scope) -> Self {
-        self.prompts.insert(name.into(), [scope].into());
-        self
+    pub fn prompt(self, name: &str, scope: Scope) -> Self {
+        self.with(|entries| {
+            entries.prompts.insert(name.into(), [scope].into());
+        })
     }
 
     /// Closes all tools whose names begin like this to models: a caller may call them, but not a
     /// model in the caller's name, so that a model can't call itself.
     #[must_use]
-    pub fn closed_to_models(mut self, prefix: &str) -> Self {
-        self.closed_to_models
-            .push(prefix.to_ascii_lowercase().into());
-        self
+    pub fn closed_to_models(self, prefix: &str) -> Self {
+        let prefix = prefix.to_ascii_lowercase().into();
+        self.with(|entries| entries.closed_to_models.push(prefix))
     }
 
-    /// Whether a model may not ask for it.
-    pub(super) fn is_closed_to_models(&self, target: Target<'_>) -> bool {
-        let Target::Tool(name) = target else {
-            return false;
-        };
-        let name = name.trim().to_ascii_lowercase();
-        self.closed_to_models
-            .iter()
-            .any(|prefix| name.starts_with(&**prefix))
+    /// From now on, and for every clone: what `other` says.
+    pub fn replace(&self, other: &Self) {
+        let entries = other.entries();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = entries;
     }
 
     /// The scopes that a target needs; never empty.
     pub fn needs(&self, target: Target<'_>) -> Arc<[Scope]> {
+        let entries = self.entries();
         let known = match target {
-            Target::Tool(name) => self.tools.get(name),
-            Target::Resource(uri) => self.schemes.get(scheme(uri).as_str()),
-            Target::Prompt(name) => self.prompts.get(name),
+            Target::Tool(name) => entries.tools.get(name),
+            Target::Resource(uri) => entries.schemes.get(scheme(uri).as_str()),
+            Target::Prompt(name) => entries.prompts.get(name),
             Target::Custom(_) => None,
         };
         known.cloned().unwrap_or_else(|| [derived(target)].into())
+    }
+
+    /// The name of a tool that is in the catalogue now: a label of which there are only so many.
+    pub fn tool_name(&self, name: &str) -> Option<Arc<str>> {
+        let entries = self.entries();
+        entries
+            .tools
+            .get_key_value(name)
+            .map(|(name, _)| Arc::clone(name))
+    }
+
+    /// Whether a model may not ask for it.
+    pub(in super::super) fn is_closed_to_models(&self, target: Target<'_>) -> bool {
+        let Target::Tool(name) = target else {
+            return false;
+        };
+        let name = name.trim().to_ascii_lowercase();
+        let prefixes = &self.entries().closed_to_models;
+        prefixes.iter().any(|prefix| name.starts_with(&**prefix))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Entries)) -> Self {
+        change(Arc::make_mut(
+            &mut self.0.write().unwrap_or_else(PoisonError::into_inner),
+        ));
+        self
+    }
+
+    fn entries(&self) -> Arc<Entries> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -11,12 +11,16 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{KeyRecord, slot};
+use super::{
+    key::{Digest, KeyRecord, METHOD, label, slot},
+    principal::Identity,
+};
 use crate::interceptor::{
-    argument_rule::ArgumentRules,
-    hex::unhex,
-    rate_limit::Rate,
-    scope::{Grant, Grants, ScopeError},
+    access::{
+        argument_rule::ArgumentRules,
+        scope::{Grant, Grants, ScopeError},
+    },
+    limit::rate::Rate,
 };
 
 /// Named sets of scopes. A role may include others.
@@ -170,28 +174,29 @@ impl KeySpec {
                 ))
             })
         });
+        let mut digest = Digest::default();
+        hex::decode_to_slice(&self.sha256, &mut digest).map_err(|_error| {
+            wrong("sha256 must be 64 hex digits: make a key with `mcp-server keys add`".to_owned())
+        })?;
+        let expires = self.expires.as_ref().map(|date| {
+            moment(date).ok_or_else(|| {
+                wrong(format!(
+                    "expires = {date} is not a valid date-time: write 2027-01-31T00:00:00Z"
+                ))
+            })
+        });
         Ok(KeyRecord {
-            digest: unhex(&self.sha256).ok_or_else(|| {
-                wrong(
-                    "sha256 must be 64 hex digits: make a key with `mcp-server keys add`"
-                        .to_owned(),
-                )
-            })?,
-            name: self.name.clone(),
-            grants,
-            expires: self
-                .expires
-                .as_ref()
-                .map(|date| {
-                    moment(date).ok_or_else(|| {
-                        wrong(format!(
-                            "expires = {date} is no moment: write 2027-01-31T00:00:00Z"
-                        ))
-                    })
-                })
-                .transpose()?,
+            digest,
             allow: allow.collect::<Result<_, _>>()?,
-            rate: Rate::overriding(self.per_minute, self.burst).map_err(wrong)?,
+            identity: Identity {
+                label: label(&digest),
+                name: Some(self.name.as_str().into()),
+                credential: Some(slot(&digest)),
+                grants,
+                rate: Rate::overriding(self.per_minute, self.burst).map_err(wrong)?,
+                expires: expires.transpose()?,
+                method: METHOD,
+            },
         })
     }
 }
@@ -314,7 +319,10 @@ impl KeysFile {
                 return Err(KeysError::Twice(format!("name \"{}\"", spec.name)));
             }
             if !digests.insert(slot(&record.digest)) {
-                return Err(KeysError::Twice(format!("digest ({})", record.label())));
+                return Err(KeysError::Twice(format!(
+                    "digest ({})",
+                    record.identity.label
+                )));
             }
             records.push(record);
         }

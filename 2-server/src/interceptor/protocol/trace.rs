@@ -7,8 +7,6 @@
 
 use rmcp::model::JsonObject;
 
-use super::hex::{hex, unhex};
-
 /// How long a `tracestate` may be. The standard asks to carry at least 512 characters, and a longer
 /// one is the caller's way to swell our requests.
 const MAX_STATE: usize = 512;
@@ -30,7 +28,7 @@ pub struct Trace {
 impl Trace {
     /// The trace that a message's metadata names, if it does so by the rules; `opens` says that the
     /// server reports a span for the call.
-    pub(super) fn of(meta: &JsonObject, opens: bool) -> Option<Self> {
+    pub(in super::super) fn of(meta: &JsonObject, opens: bool) -> Option<Self> {
         let parent = meta.get("traceparent").and_then(|it| it.as_str());
         let came = parent.and_then(parse).map(|mut trace| {
             let state = meta.get("tracestate").and_then(|it| it.as_str());
@@ -71,7 +69,7 @@ impl Trace {
 
     /// `traceparent` for what this call sets in motion.
     pub fn header(&self) -> String {
-        let (trace, span) = (hex(&self.trace_id), hex(&self.span_id));
+        let (trace, span) = (hex::encode(self.trace_id), hex::encode(self.span_id));
         format!("00-{trace}-{span}-{:02x}", self.flags)
     }
 
@@ -103,6 +101,12 @@ fn parse(text: &str) -> Option<Trace> {
         flags: flags & 1,
         state: None,
     })
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn random<const N: usize>() -> Option<[u8; N]> {

@@ -1,82 +1,75 @@
-//! A transport under observation: each message that comes in gets its caller and its [`Ticket`],
-//! and each answer that goes out tells the ticket how it went.
-//!
-//! It goes around any rmcp transport that has one caller for its whole life, such as stdio.
+//! A transport with one caller for its whole life, such as stdio: each message that comes in begins
+//! an [`Exchange`], and each answer that goes out is noted in it.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::collections::HashMap;
 
 use rmcp::{
-    RoleServer,
+    RoleServer, ServerHandler,
     model::{
         ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
     },
     transport::Transport,
 };
 
-use super::{
-    audit::{Journal, Outcome},
-    authenticate::Principal,
-    call::Arrival,
-    ticket::Ticket,
-};
+use crate::interceptor::{Exchange, Guard, Outcome, Peer, Principal};
 
 /// How many unanswered requests are followed to their answer. Those beyond it are recorded too,
 /// only without the reason.
 const MAX_FOLLOWED: usize = 1024;
 
-/// A transport whose messages each leave a record.
-pub struct Witness<T> {
+/// Any rmcp transport, whose messages each leave a record.
+pub struct RecordedTransport<T, H: ServerHandler> {
     inner: T,
-    arrival: Arrival,
-    journal: Arc<Journal>,
-    followed: HashMap<RequestId, Ticket>,
+    guard: Guard<H>,
+    name: &'static str,
+    caller: Principal,
+    peer: Peer,
+    followed: HashMap<RequestId, Exchange>,
 }
 
-impl<T> Witness<T> {
-    /// Observes a transport of this caller; `name` is the transport's, for the record.
+impl<T, H: ServerHandler> RecordedTransport<T, H> {
+    /// Wraps a transport of this caller, which [`Guard::sign_in`] gave; `name` is the transport's,
+    /// for the record.
     pub fn new(
         inner: T,
+        guard: Guard<H>,
         name: &'static str,
         caller: Principal,
-        address: Option<IpAddr>,
-        journal: Arc<Journal>,
+        peer: Peer,
     ) -> Self {
-        let mut arrival = Arrival::new(name, Some(caller));
-        arrival.address = address;
         Self {
             inner,
-            arrival,
-            journal,
+            guard,
+            name,
+            caller,
+            peer,
             followed: HashMap::new(),
         }
     }
 
-    fn meet(&mut self, message: &mut ClientJsonRpcMessage) {
+    fn on_inbound(&mut self, message: &mut ClientJsonRpcMessage) {
         let Some(method) = method(message) else {
             return; // an answer to what the server asked
         };
-        let ticket = Ticket::new(
-            Arc::clone(&self.journal),
-            self.arrival.principal.as_ref(),
-            self.arrival.address,
-            self.arrival.transport,
-            move || method.clone(),
-        );
-        let mut arrival = self.arrival.clone();
-        arrival.ticket = Some(ticket.clone());
-        message.insert_extension(arrival);
+        // What is cancelled gets no answer, so it is followed no longer.
+        if let JsonRpcMessage::Notification(note) = message
+            && let ClientNotification::CancelledNotification(cancelled) = &note.notification
+            && let Some(id) = &cancelled.params.request_id
+        {
+            self.followed.remove(id);
+        }
+        let exchange = self.guard.begin(self.name, self.peer);
+        exchange.signed_in(self.caller.clone());
+        exchange.asks(method);
+        message.insert_extension(exchange.clone());
         if let JsonRpcMessage::Request(request) = message {
-            if self.followed.len() >= MAX_FOLLOWED {
-                // Cancelled calls never get an answer; the pipeline has recorded them.
-                self.followed.retain(|_, ticket| !ticket.is_taken());
-            }
             if self.followed.len() < MAX_FOLLOWED {
-                self.followed.insert(request.id.clone(), ticket);
+                self.followed.insert(request.id.clone(), exchange);
             }
         }
     }
 
-    fn hear(&mut self, message: &ServerJsonRpcMessage) {
+    fn on_outbound(&mut self, message: &ServerJsonRpcMessage) {
         let (id, outcome, reason) = match message {
             JsonRpcMessage::Response(response) => (Some(&response.id), Outcome::Success, ""),
             JsonRpcMessage::Error(error) => {
@@ -84,8 +77,8 @@ impl<T> Witness<T> {
             }
             JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => return,
         };
-        if let Some(ticket) = id.and_then(|id| self.followed.remove(id)) {
-            ticket.answered(outcome, reason);
+        if let Some(exchange) = id.and_then(|id| self.followed.remove(id)) {
+            exchange.answered(outcome, reason);
         }
     }
 }
@@ -109,20 +102,20 @@ fn method(message: &ClientJsonRpcMessage) -> Option<String> {
     }
 }
 
-impl<T: Transport<RoleServer>> Transport<RoleServer> for Witness<T> {
+impl<T: Transport<RoleServer>, H: ServerHandler> Transport<RoleServer> for RecordedTransport<T, H> {
     type Error = T::Error;
 
     fn send(
         &mut self,
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), T::Error>> + Send + 'static {
-        self.hear(&message);
+        self.on_outbound(&message);
         self.inner.send(message)
     }
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         let mut message = self.inner.receive().await?;
-        self.meet(&mut message);
+        self.on_inbound(&mut message);
         Some(message)
     }
 

@@ -8,12 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rmcp::model::JsonObject;
-
 use super::{
-    call::{Facts, Operation},
+    call::Failure,
     denial::{Denial, DenialKind},
-    policy::Rule,
+    layer::{Call, Handle, stacks},
+    protocol::operation::Operation,
 };
 
 /// Tasks that are remembered at once, in all and of one identity.
@@ -22,9 +21,11 @@ const MOST_OF_ONE: usize = 64;
 /// A task that sets no time for itself is forgotten after this.
 const USUAL_TIME: Duration = Duration::from_secs(24 * 3600);
 
-/// The rule: a task is asked about by its owner.
+/// The layer: a task is asked about by its owner. Clones are the same table.
 #[derive(Debug, Clone, Default)]
-pub struct OwnTasks(Arc<Mutex<HashMap<Box<str>, Owner>>>);
+pub(super) struct TaskOwners(Arc<Mutex<HashMap<Box<str>, Owner>>>);
+
+stacks!(TaskOwners as OwnTasks);
 
 #[derive(Debug)]
 struct Owner {
@@ -33,7 +34,15 @@ struct Owner {
     until: Instant,
 }
 
-impl OwnTasks {
+impl TaskOwners {
+    /// How many tasks are remembered.
+    pub(super) fn len(&self) -> usize {
+        let now = Instant::now();
+        let mut table = self.table();
+        table.retain(|_, owner| owner.until > now);
+        table.len()
+    }
+
     fn table(&self) -> MutexGuard<'_, HashMap<Box<str>, Owner>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,29 +96,25 @@ impl OwnTasks {
     }
 }
 
-impl Rule for OwnTasks {
-    type Permit = ();
-
-    fn check(&self, facts: &Facts, _arguments: Option<&JsonObject>) -> Result<(), Denial> {
-        let Some(task) = facts.task() else {
-            return Ok(());
-        };
-        if self.owns(facts.principal()?.label(), task) {
-            Ok(())
-        } else {
-            Err(Denial::new(
+impl<Op: Operation, S: Handle<Op>> Handle<Op> for OwnTasks<S> {
+    async fn handle(&self, call: Call<Op>) -> Result<Op::Output, Failure> {
+        let info = call.info.clone();
+        let owner = info.principal().map_err(Failure::Denied)?.label();
+        if let Some(task) = info.task()
+            && !self.layer.owns(owner, task)
+        {
+            return Err(Failure::Denied(Denial::new(
                 DenialKind::Forbidden,
                 "the task is unknown, or belongs to somebody else",
-            ))
+            )));
         }
-    }
-
-    fn review<Op: Operation>(&self, facts: &Facts, output: &mut Op::Output) -> Result<(), Denial> {
-        if let Some(task) = Op::began(output) {
+        let output = self.inner.handle(call).await?;
+        if let Some(task) = Op::began(&output) {
             let time = task.ttl_ms.map(Duration::from_millis);
-            self.begin(facts.principal()?.label(), &task.task_id, time)?;
+            let begun = self.layer.begin(owner, &task.task_id, time);
+            begun.map_err(Failure::Denied)?;
         }
-        Ok(())
+        Ok(output)
     }
 }
 
@@ -119,7 +124,7 @@ mod tests {
 
     #[test]
     fn one_identity_cant_fill_the_table_and_a_task_that_ran_out_makes_room() {
-        let tasks = OwnTasks::default();
+        let tasks = TaskOwners::default();
         let (ada, bob): (Arc<str>, Arc<str>) = ("key:ada".into(), "key:bob".into());
         for task in 0..MOST_OF_ONE {
             tasks.begin(&ada, &format!("a{task}"), None).unwrap();
@@ -134,7 +139,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_taken_isnt_handed_to_somebody_else() {
-        let tasks = OwnTasks::default();
+        let tasks = TaskOwners::default();
         let (ada, bob): (Arc<str>, Arc<str>) = ("key:ada".into(), "key:bob".into());
         tasks.begin(&ada, "1", None).unwrap();
         assert!(tasks.begin(&bob, "1", None).is_err());
