@@ -269,11 +269,18 @@ async fn a_models_wishes_are_charged_to_its_caller() {
         .call("echo", json!({ "message": "mine" }))
         .await;
     assert_eq!(next.status, 429, "and the caller's own calls feel it");
-    let outcomes: Vec<_> = called(&server.record(), "echo")
+    let record = server.record();
+    let outcomes: Vec<_> = called(&record, "echo")
         .iter()
         .map(|line| line["outcome"].clone())
         .collect();
-    assert_eq!(outcomes, ["SUCCESS", "THROTTLED", "THROTTLED"]);
+    assert_eq!(outcomes, ["SUCCESS", "THROTTLED"]);
+    let last = record.last().unwrap();
+    assert_eq!(
+        (&last["method"], &last["outcome"], &last["budget_left"]),
+        (&json!("tools/call"), &json!("THROTTLED"), &json!(0)),
+        "refused before its body was read: {last}"
+    );
 }
 
 #[tokio::test]

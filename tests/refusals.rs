@@ -144,9 +144,9 @@ async fn too_many_calls_are_refused_with_the_time_to_wait() {
 }
 
 #[tokio::test]
-async fn wrong_keys_are_throttled_by_address_and_then_even_a_good_one() {
+async fn wrong_keys_are_throttled_by_address_and_a_good_one_comes_in_all_the_same() {
     let server = Server::prod_with(|config| config.auth.failures_per_minute = 2).await;
-    for (key, status) in [("x", 401), ("y", 401), ("z", 429), ("z", 429), ("ada", 429)] {
+    for (key, status) in [("x", 401), ("y", 401), ("z", 429), ("ada", 200), ("z", 429)] {
         let answer = server
             .client(key)
             .call("echo", json!({ "message": "hi" }))

@@ -8,7 +8,7 @@
 //! - the tool `echo`, which takes the scope `tools:util:echo`;
 //! - the tool `weather-get`, which takes `tools:weather:get`, for Oslo and Bergen only.
 //!
-//! - In the real code: `config/keys.example.toml`, `2-server/src/interceptor/scope.rs` and
+//! - In the real code: `config/keys.example.toml`, `2-server/src/interceptor/access/scope.rs` and
 //!   `argument_rule.rs`.
 //! - Specification: authorization, "Scope Minimization" (security best practices).
 

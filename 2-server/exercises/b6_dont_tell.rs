@@ -7,13 +7,13 @@
 //! Mend `list` and `call`. Both must ask the same question: do the grants reach the scope that this
 //! name takes? The scope follows from the name, whether a tool has that name or not.
 //!
-//! - In the real code: `2-server/src/interceptor/authorize.rs` (`lacks` and `review`) and
+//! - In the real code: `2-server/src/interceptor/access/authorize.rs` (`lacks` and `review`) and
 //!   `catalogue.rs`.
 //! - Specification: tools, "Listing Tools" and "Security Considerations" (access controls).
 
 #[cfg(not(feature = "solutions"))]
 mod yours {
-    use mcp_server::interceptor::{Catalogue, Denial, Grants, catalogue::Target};
+    use mcp_server::interceptor::{Catalogue, Denial, Grants, Target};
     use rmcp::{ErrorData, model::Tool};
 
     /// Tools, and what one caller may do with them.

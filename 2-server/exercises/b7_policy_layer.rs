@@ -1,15 +1,15 @@
-//! # b7 · Write a policy layer
+//! # b7 · Write a rule
 //!
-//! Every message passes one pipeline, a tuple of layers. A layer that decides is a `Rule`: it sees the
-//! facts of a call and lets it go on, or answers with a `Denial`. Yours is for maintenance: while it
-//! is on, no tool runs, but people can still look at what there is.
+//! Every message passes one pipeline, a tuple of layers. The innermost layer asks the rules that a
+//! server adds: a `Rule` sees what is known of a call and lets it go on, or answers with a `Denial`.
+//! Yours is for maintenance: while it is on, no tool runs, but people can still look at what there is.
 //!
 //! The first try below refuses too much, tells callers the wrong thing, and isn't in the pipeline.
 //! `PipelineBuilder::rule` puts it there, innermost, so that it is asked only of callers that are
 //! known, within their limits and allowed; what it refuses is recorded like any other refusal.
 //!
-//! - In the real code: `2-server/src/interceptor/mod.rs` (the order), `policy.rs` (`Rule`) and
-//!   `own_tasks.rs` (the shortest rule).
+//! - In the real code: `2-server/src/interceptor/pipeline.rs` (the order), `rules.rs` (`Rule`) and
+//!   `tasks.rs` (a layer that decides both ways).
 //! - Specification: none for maintenance. The codes are the project's (`denial.rs`): 403 says "ask
 //!   for a right", 503 says "come back later".
 
@@ -20,7 +20,8 @@ mod yours {
         atomic::{AtomicBool, Ordering},
     };
 
-    use mcp_server::interceptor::{Denial, DenialKind, PipelineBuilder, Rule, call::Facts};
+    use async_trait::async_trait;
+    use mcp_server::interceptor::{CallInfo, Denial, DenialKind, PipelineBuilder, Rule};
     use rmcp::model::JsonObject;
 
     /// While it is on, no tool runs.
@@ -29,10 +30,13 @@ mod yours {
         pub on: Arc<AtomicBool>,
     }
 
+    #[async_trait]
     impl Rule for Maintenance {
-        type Permit = ();
-
-        fn check(&self, _facts: &Facts, _arguments: Option<&JsonObject>) -> Result<(), Denial> {
+        async fn check(
+            &self,
+            _call: &CallInfo,
+            _arguments: Option<&JsonObject>,
+        ) -> Result<(), Denial> {
             if self.on.load(Ordering::Relaxed) {
                 return Err(Denial::new(DenialKind::Forbidden, "not now"));
             }
@@ -91,7 +95,7 @@ async fn during_maintenance_no_tool_runs_and_callers_know_when_to_come_back() {
     let listed = host.ask("tools/list", json!({})).await;
     assert!(
         listed.get("result").is_some(),
-        "tools/list was refused too: {}. Maintenance is about running tools; the facts of a call know \
+        "tools/list was refused too: {}. Maintenance is about running tools; what is known of a call says \
          whether it is a tool call",
         listed["error"]
     );
@@ -105,6 +109,6 @@ async fn during_maintenance_no_tool_runs_and_callers_know_when_to_come_back() {
     );
 }
 
-// Hint: `facts.tool()` is Some only for a tool call. A Denial's fields are public:
+// Hint: `call.tool()` is Some only for a tool call. A Denial's fields are public:
 // `Denial { retry_after: Some(…), ..Denial::new(DenialKind::Unavailable, "…") }`. In `with`:
 // `pipeline.rule(rule.clone())`.

@@ -7,7 +7,7 @@
 //! The table below asks just that. Each message also carries a key, so the caller is known: make the
 //! session belong to who opened it. And bound it: one caller must not fill the table.
 //!
-//! - In the real code: `2-server/src/transport/sessions.rs`.
+//! - In the real code: `2-server/src/transport/mcp/sessions.rs`.
 //! - Specification: transports, "Session Management" (2025-11-25); security best practices, "Session
 //!   Hijacking": servers must not use sessions for authentication.
 

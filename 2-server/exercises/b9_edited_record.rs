@@ -66,7 +66,7 @@ async fn record() -> String {
     for tool in ["echo", "files-delete", "echo", "echo"] {
         host.call(tool, json!({})).await;
     }
-    pipeline.journal.shut_down();
+    pipeline.journal().shut_down();
     std::fs::read_to_string(&file).unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 use mcp_server::{
     features::tools::{Registered, ToolContext},
     interceptor::{Grant, Grants, Guard, JournalSettings, Pipeline, PipelineBuilder},
-    transport::stdio,
+    transport::{StdioSettings, stdio},
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -66,9 +66,13 @@ impl Host {
         let guard = Guard::new(handler, pipeline);
         let (near, far) = tokio::io::duplex(1 << 16);
         let stop = CancellationToken::new();
-        tokio::spawn(async move {
-            stdio::serve(guard, key, tokio::io::split(far), 1 << 20, stop).await
-        });
+        let settings = StdioSettings {
+            key: key.map(str::to_owned),
+            max_line: 1 << 20,
+        };
+        tokio::spawn(
+            async move { stdio::serve(guard, &settings, tokio::io::split(far), stop).await },
+        );
         let (read, input) = tokio::io::split(near);
         Self {
             lines: BufReader::new(read).lines(),

@@ -36,8 +36,6 @@ mod yours {
 #[path = "solutions/c2_stateless.rs"]
 mod yours;
 
-use std::{net::Ipv4Addr, time::Duration};
-
 use mcp_client::raw::{Answer, Budget, Wire};
 use mcp_server::{app::App, config::Config, transport::http};
 use serde_json::{Value, json};
@@ -49,15 +47,14 @@ async fn server() -> String {
     let mut config = Config::default();
     config.llm.provider = serde_json::from_str("\"tutor\"").unwrap();
     config.audit.stderr = false;
+    config.server.port = 0;
     let app = App::build(config, &|_name| None).unwrap();
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .unwrap();
-    let address = listener.local_addr().unwrap();
-    let stop = CancellationToken::new();
-    let router = http::router(&app.guard, &app.pipeline, &app.config.server, stop.clone());
-    tokio::spawn(http::serve(listener, router, 16, stop, Duration::ZERO));
-    format!("http://{address}/mcp")
+    let settings = app.config.http_settings();
+    let server = http::Server::bind(&app.guard, settings, CancellationToken::new()).await;
+    let server = server.unwrap();
+    let url = server.url();
+    tokio::spawn(server.run());
+    url
 }
 
 async fn send(url: &str, method: &str, params: Value) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mcp_server::interceptor::{Catalogue, Denial, Grants, Scope, catalogue::Target};
+use mcp_server::interceptor::{Catalogue, Denial, Grants, Scope, Target};
 use rmcp::{ErrorData, model::Tool};
 
 /// Tools, and what one caller may do with them.

@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use mcp_server::interceptor::{Denial, DenialKind, PipelineBuilder, Rule, call::Facts};
+use async_trait::async_trait;
+use mcp_server::interceptor::{CallInfo, Denial, DenialKind, PipelineBuilder, Rule};
 use rmcp::model::JsonObject;
 
 /// While it is on, no tool runs.
@@ -17,11 +18,10 @@ pub struct Maintenance {
     pub on: Arc<AtomicBool>,
 }
 
+#[async_trait]
 impl Rule for Maintenance {
-    type Permit = ();
-
-    fn check(&self, facts: &Facts, _arguments: Option<&JsonObject>) -> Result<(), Denial> {
-        if facts.tool().is_some() && self.on.load(Ordering::Relaxed) {
+    async fn check(&self, call: &CallInfo, _arguments: Option<&JsonObject>) -> Result<(), Denial> {
+        if call.tool().is_some() && self.on.load(Ordering::Relaxed) {
             return Err(Denial {
                 retry_after: Some(Duration::from_secs(60)),
                 ..Denial::new(

@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Uri};
+use http::{HeaderValue, Method, Uri, request::Parts};
 use rmcp::model::Extensions;
 use serde::Deserialize;
 
@@ -32,6 +32,9 @@ use super::{
     text::cut,
 };
 
+/// Where a client of 2026-07-28 says which method it asks for (transports, "Standard Request
+/// Headers").
+const METHOD_HEADER: &str = "mcp-method";
 /// How much of what a refusal says is kept.
 const MAX_REASON: usize = 512;
 /// How long a method or a path may be in a record.
@@ -81,6 +84,8 @@ enum Asked {
     Http {
         verb: Method,
         uri: Uri,
+        // What the client says that it asks for: good for a record, never for a decision.
+        claimed: Option<HeaderValue>,
         body: Bytes,
     },
 }
@@ -117,7 +122,7 @@ impl Exchange {
     /// finds its caller by it: `Exchange::of(&context.extensions)?.principal()`.
     pub fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get::<Self>().or_else(|| {
-            let parts = extensions.get::<http::request::Parts>()?;
+            let parts = extensions.get::<Parts>()?;
             parts.extensions.get::<Self>()
         })
     }
@@ -170,11 +175,12 @@ impl Exchange {
         self.state().asked = Asked::Method(method.into());
     }
 
-    /// Notes which HTTP request it is.
-    pub fn asks_http(&self, verb: &Method, uri: &Uri, body: Bytes) {
+    /// Notes which HTTP request it is, and as much of its body as was read.
+    pub fn asks_http(&self, parts: &Parts, body: Bytes) {
         self.state().asked = Asked::Http {
-            verb: verb.clone(),
-            uri: uri.clone(),
+            verb: parts.method.clone(),
+            uri: parts.uri.clone(),
+            claimed: parts.headers.get(METHOD_HEADER).cloned(),
             body,
         };
     }
@@ -321,11 +327,20 @@ impl Asked {
         match self {
             Self::Unreadable => Cow::Borrowed("(unreadable)"),
             Self::Method(method) => Cow::Borrowed(cut(method, MAX_METHOD)),
-            Self::Http { verb, uri, body } => match method_of(body) {
-                Some(method) => Cow::Owned(cut(&method, MAX_METHOD).to_owned()),
-                // Without the query, which can hold a key that somebody sent wrongly.
-                None => Cow::Owned(format!("{verb} {}", cut(uri.path(), MAX_METHOD))),
-            },
+            Self::Http {
+                verb,
+                uri,
+                claimed,
+                body,
+            } => {
+                let claimed = claimed.as_ref().filter(|_| body.is_empty());
+                let claimed = claimed.and_then(|it| Some(Cow::Borrowed(it.to_str().ok()?)));
+                match claimed.or_else(|| method_of(body)) {
+                    Some(method) => Cow::Owned(cut(&method, MAX_METHOD).to_owned()),
+                    // Without the query, which can hold a key that somebody sent wrongly.
+                    None => Cow::Owned(format!("{verb} {}", cut(uri.path(), MAX_METHOD))),
+                }
+            }
         }
     }
 }

@@ -34,10 +34,14 @@ impl<H: ServerHandler> ServerHandler for Guard<H> {
         params: InitializeRequestParams,
         context: Request,
     ) -> Result<InitializeResult, ErrorData> {
-        self.pass::<op::Initialize>(params, context).await
+        let mut result = self.pass::<op::Initialize>(params, context).await?;
+        self.announce(&mut result.capabilities);
+        Ok(result)
     }
     async fn discover(&self, context: Request) -> Result<DiscoverResult, ErrorData> {
-        self.pass::<op::Discover>((), context).await
+        let mut result = self.pass::<op::Discover>((), context).await?;
+        self.announce(&mut result.capabilities);
+        Ok(result)
     }
     async fn ping(&self, context: Request) -> Result<(), ErrorData> {
         self.pass::<op::Ping>((), context).await
@@ -198,7 +202,9 @@ impl<H: ServerHandler> ServerHandler for Guard<H> {
 
     // What the transport must know before there is a call: the same for every caller.
     fn get_info(&self) -> ServerConfig {
-        self.info()
+        let mut info = self.handler().get_info();
+        self.announce(&mut info.capabilities);
+        info
     }
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
         self.handler().supported_protocol_versions()

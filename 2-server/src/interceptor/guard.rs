@@ -8,7 +8,7 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, ListToolsResult, PaginatedRequestParams,
-        ServerConfig, SubscriptionFilter,
+        ServerCapabilities, SubscriptionFilter,
     },
     service::{NotificationContext, RequestContext},
 };
@@ -139,23 +139,21 @@ impl<H: ServerHandler> Guard<H> {
         &self.0.handler
     }
 
-    /// What the handler says of itself. Where rights may change while the server runs, so may each
+    /// Adds to what the handler can do: where rights may change while the server runs, so may each
     /// list that it offers, and the guard announces it.
-    pub(super) fn info(&self) -> ServerConfig {
-        let mut info = self.0.handler.get_info();
-        if self.0.pipeline.sign_in.changes() {
-            let can = &mut info.capabilities;
-            if let Some(tools) = &mut can.tools {
-                tools.list_changed = Some(true);
-            }
-            if let Some(resources) = &mut can.resources {
-                resources.list_changed = Some(true);
-            }
-            if let Some(prompts) = &mut can.prompts {
-                prompts.list_changed = Some(true);
-            }
+    pub(super) fn announce(&self, can: &mut ServerCapabilities) {
+        if !self.0.pipeline.sign_in.changes() {
+            return;
         }
-        info
+        if let Some(tools) = &mut can.tools {
+            tools.list_changed = Some(true);
+        }
+        if let Some(resources) = &mut can.resources {
+            resources.list_changed = Some(true);
+        }
+        if let Some(prompts) = &mut can.prompts {
+            prompts.list_changed = Some(true);
+        }
     }
 
     /// What of a subscription is served: what the handler announces, and changed rights.

@@ -172,7 +172,8 @@ fn config(settings: &Settings, folder: &tempfile::TempDir) -> anyhow::Result<Con
     config.llm.provider = serde_json::from_str("\"tutor\"")?;
     // Standard error has a warning in front of each line, which a record must not have.
     config.audit.stderr = false;
-    config.audit.file.clone_from(&settings.audit_file);
+    let unseen = folder.path().join("audit.jsonl");
+    config.audit.file = Some(settings.audit_file.clone().unwrap_or(unseen));
     Ok(config)
 }
 

@@ -259,7 +259,9 @@ pub(super) fn fixed_hosts(lab: &Lab, message: &mut Message) {
 /// The product's record is off; the lab writes one of its own.
 pub(super) fn no_record(config: &mut Config) {
     config.audit.stderr = false;
-    config.audit.file = None;
+    // A pipeline without a record can't be built, so it is kept where nobody reads it.
+    let keys = config.auth.keys_file.as_ref();
+    config.audit.file = keys.map(|keys| keys.with_file_name("unread.jsonl"));
 }
 
 /// One line for each request, with the caller's text as it came.

@@ -70,7 +70,7 @@ pub(super) async fn handle<H: ServerHandler>(
     let (parts, body) = request.into_parts();
     let peer = edge.proxies.caller(&parts);
     let exchange = edge.guard.begin(transport(&parts), peer);
-    exchange.asks_http(&parts.method, &parts.uri, Bytes::new());
+    exchange.asks_http(&parts, Bytes::new());
     let principal = match edge.admit(&exchange, &parts).await {
         Ok(principal) => principal,
         Err(denial) => {
@@ -116,7 +116,7 @@ impl<H: ServerHandler> Edge<H> {
         next: Next,
     ) -> Result<Response, Denial> {
         let body = body::read(&parts.headers, body, self.max_body).await?;
-        exchange.asks_http(&parts.method, &parts.uri, body.clone());
+        exchange.asks_http(&parts, body.clone());
         if let Some(name) = named_twice(&parts.headers) {
             return Ok(ambiguous(exchange, name));
         }
