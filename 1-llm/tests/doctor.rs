@@ -9,14 +9,13 @@ use insta::assert_snapshot;
 use mcp_llm::{
     Ollama, Settings,
     doctor::{State, examine},
-    ollama::Host,
 };
 
 const PLENTY: Option<u64> = Some(16_000_000_000);
 
 async fn examined(url: &str, memory: Option<u64>) -> (State, String) {
-    let host = Host::find(None, "OLLAMA_HOST", &|_| Some(url.to_owned())).unwrap();
-    let ollama = Ollama::new(host, &Settings::default(), None).unwrap();
+    let env = |name: &str| (name == "OLLAMA_HOST").then(|| url.to_owned());
+    let ollama = Ollama::connect(&Settings::default(), &env).unwrap();
     let report = examine(&ollama, memory).await;
     // The port is another one each time.
     (

@@ -146,7 +146,12 @@ async fn a_connection_that_does_not_open_is_nobody_answering_and_ends_at_its_own
         ..Settings::default()
     };
     let url = format!("http://{address}");
-    let provider = Ollama::new(Host::parse(&url).unwrap(), &settings, None).unwrap();
+    let provider = Ollama::new(
+        Address::parse(&url, Syntax::Ollama).unwrap(),
+        &settings,
+        None,
+    )
+    .unwrap();
     for error in [
         within(provider.version()).await.unwrap_err(),
         within(provider.show("m")).await.unwrap_err(),
@@ -178,7 +183,12 @@ async fn health_waits_for_the_list_of_models_no_longer_than_for_the_version() {
         idle_timeout_ms: 600_000,
         ..quick()
     };
-    let provider = Ollama::new(Host::parse(&url).unwrap(), &settings, None).unwrap();
+    let provider = Ollama::new(
+        Address::parse(&url, Syntax::Ollama).unwrap(),
+        &settings,
+        None,
+    )
+    .unwrap();
     let health = within(provider.health()).await.unwrap();
     assert_eq!(
         (health.version.as_str(), health.default_model.as_str()),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Report, State, bytes};
-use crate::{Model, ollama::Loaded};
+use crate::{Model, ollama::LoadedModel};
 
 /// Where the text of a line begins: after what it is about, and whether that is well.
 const INDENT: usize = 12;
@@ -113,7 +113,7 @@ impl Report {
 
     fn loaded(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for loaded in &self.loaded {
-            let Loaded {
+            let LoadedModel {
                 name,
                 size,
                 context_length,
