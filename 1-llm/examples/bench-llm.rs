@@ -157,7 +157,7 @@ fn decoding() -> Done {
     Ok(())
 }
 
-/// One long line in small chunks: whoever searches its beginning again for each chunk is quadratic.
+/// One long line in small chunks: to search its beginning again for each chunk would be quadratic.
 fn buffering() -> Done {
     let mut times = Vec::new();
     for size in [800 << 10, 8_000 << 10] {

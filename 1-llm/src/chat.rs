@@ -147,7 +147,7 @@ pub struct ChatRequest {
     pub model: Option<String>,
     /// The conversation so far, oldest first.
     pub messages: Vec<Message>,
-    /// Tools that the model may ask for. It only asks: whoever sent the request runs them.
+    /// Tools that the model may ask for. It only asks: the sender of the request runs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolSpec>,
     /// Whether the model thinks before it answers: true, false, or low, medium, high, max. Leave
@@ -373,6 +373,10 @@ mod tests {
         let answer = schemars::schema_for!(Completion).to_value();
         let timings = &answer["$defs"]["Timings"]["properties"];
         assert_eq!(timings["first_token_ms"]["type"], "number", "{answer}");
-        assert!(answer["$defs"]["Message"]["properties"]["caller"].is_null());
+        // These two never leave the process, so nobody may set them from outside.
+        let asked = schemars::schema_for!(ChatRequest).to_value();
+        for inner in ["caller", "trace"] {
+            assert_eq!(asked["properties"].get(inner), None);
+        }
     }
 }

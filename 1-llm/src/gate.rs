@@ -50,7 +50,7 @@ impl Provider for Gate {
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
         // The place is taken now, in the order of the calls, and given back when the stream is
-        // dropped: at its end, by a cancel, or by a panic of whoever reads it.
+        // dropped: at its end, by a cancel, or by a panic of its reader.
         let mut place =
             Turns::enter(&self.turns, &request.caller).ok_or_else(|| busy("the queue is full"))?;
         let inner = Arc::clone(&self.inner);

@@ -140,7 +140,11 @@ impl Http {
         timeout: Timeout,
     ) -> Result<Response, Failure> {
         let url = self.address.url.join(path).map_err(|error| {
-            ProviderError::new(ErrorKind::Invalid, "That request has no address.", error)
+            ProviderError::new(
+                ErrorKind::Invalid,
+                "The address of that request can't be built.",
+                error,
+            )
         })?;
         let mut request = self.client.request(method, url);
         if !self.trace.is_empty() {
@@ -261,7 +265,7 @@ impl Http {
         ProviderError::new(
             ErrorKind::Engine,
             format!(
-                "What answers at {} doesn't talk like {}. Is something else listening there?",
+                "The program at {} doesn't talk like {}. Is something else listening there?",
                 self.address.public_description(),
                 self.engine.name
             ),
@@ -317,7 +321,7 @@ impl Http {
         ProviderError::new(
             ErrorKind::Engine,
             format!(
-                "What answers at {} redirects elsewhere, and redirects aren't followed. \
+                "The program at {} redirects elsewhere, and redirects aren't followed. \
                  Set base_url to the engine's own address.",
                 self.address.public_description()
             ),

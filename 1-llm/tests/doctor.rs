@@ -135,7 +135,7 @@ async fn memory_that_is_not_known_is_said_to_be_unknown() {
     let fake = FakeOllama::start(Mode::ByModel).await;
     let (state, shown) = examined(&fake.url, None).await;
     assert_eq!(state, State::Ready);
-    let told = "Memory      how much is free isn't known on this system; llama3.2:latest takes about 3.1 GB\n";
+    let told = "Memory      the free memory isn't known on this system; llama3.2:latest takes about 3.1 GB\n";
     assert!(shown.contains(told), "{shown}");
 }
 

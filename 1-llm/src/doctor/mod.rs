@@ -1,5 +1,5 @@
-//! What stands between here and a first answer: is Ollama there, which models has it, can one
-//! call tools, does it fit into memory, is it loaded, and what to do next.
+//! What stands between here and a first answer: is Ollama there, which models does it have, can
+//! one call tools, does it fit into memory, is it loaded, and what to do next.
 
 // How the report reads.
 mod display;
@@ -108,10 +108,10 @@ fn report_failure(report: &mut Report, error: &ProviderError) {
         ],
         ErrorKind::TimedOut | ErrorKind::Busy { .. } => vec![
             "Ask again in a moment: mcp-llm doctor".to_owned(),
-            "If that doesn't help, look at its log, or start it again.".to_owned(),
+            "If that doesn't help, look at Ollama's log, or restart it.".to_owned(),
         ],
         ErrorKind::Unauthorized => Vec::new(),
-        _ => vec!["Look at what listens there, or set OLLAMA_HOST.".to_owned()],
+        _ => vec!["Check which program listens there, or set OLLAMA_HOST.".to_owned()],
     };
     let tutor = "Or ask the built-in tutor: mcp-llm ask --model tutor \"What is MCP?\"";
     report.next.push(tutor.to_owned());
@@ -161,7 +161,7 @@ fn decide(report: &mut Report) {
             vec!["Ask something: mcp-llm ask --stats \"What is a token?\"".to_owned()],
         )
     } else if report.free_memory.is_some_and(|free| free < report.needs) {
-        let close = "Close something, or get a smaller model: mcp-llm pull llama3.2:1b";
+        let close = "Close a program, or get a smaller model: mcp-llm pull llama3.2:1b";
         (State::TooLarge, vec![close.to_owned()])
     } else {
         (

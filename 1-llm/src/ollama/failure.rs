@@ -38,7 +38,7 @@ pub(super) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> Pro
         404 => error(
             ErrorKind::Invalid,
             format!(
-                "What answers at {} has no such route. Its address ends where /api begins, such as \
+                "The program at {} has no such route. Set its address up to where /api begins, such as \
                  http://127.0.0.1:11434",
                 http.address.public_description()
             ),

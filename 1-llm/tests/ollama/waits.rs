@@ -14,7 +14,7 @@ use axum::{
 use crate::*;
 
 #[tokio::test]
-async fn no_first_byte_and_no_next_line_are_time_outs_each_with_its_own_limit() {
+async fn no_first_byte_and_no_next_line_are_timeouts_each_with_its_own_limit() {
     let (error, _) = fails(Mode::Hang).await;
     assert_eq!(error.kind, ErrorKind::TimedOut);
     let (error, text) = fails(Mode::Stall).await;
@@ -115,7 +115,7 @@ async fn an_answer_that_has_begun_is_never_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_time_out_names_the_setting_that_would_raise_it() {
+async fn a_timeout_names_the_setting_that_would_raise_it() {
     for (mode, setting) in [
         (Mode::Hang, "first_byte_timeout_ms"),
         (Mode::Stall, "idle_timeout_ms"),
