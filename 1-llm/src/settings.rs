@@ -25,9 +25,11 @@ pub enum ProviderName {
 impl ProviderName {
     /// How `base_url` is written for this provider.
     fn address_syntax(self) -> Syntax {
-        match self {
-            Self::Auto | Self::Ollama => Syntax::Ollama,
-            _ => Syntax::Url,
+        // The tutor has no address; one that is set for Ollama may stay when it is chosen.
+        if matches!(self, Self::Auto | Self::Ollama | Self::Tutor) {
+            Syntax::Ollama
+        } else {
+            Syntax::Url
         }
     }
 }
@@ -287,6 +289,7 @@ mod tests {
         for without_scheme in ["gpu:8000", "gpu"] {
             assert_eq!(refused(ProviderName::Auto, without_scheme), None);
             assert_eq!(refused(ProviderName::Ollama, without_scheme), None);
+            assert_eq!(refused(ProviderName::Tutor, without_scheme), None);
             assert_eq!(
                 refused(ProviderName::Openai, without_scheme),
                 Some("base_url")

@@ -372,6 +372,10 @@ async fn an_error_in_the_middle_is_an_error_and_what_came_before_it_is_kept() {
             error.internal().contains("boom") && !error.public.contains("boom"),
             "{error:?}"
         );
+        assert!(
+            error.public.contains("failed while it ran the model"),
+            "{error}"
+        );
     }
 }
 
