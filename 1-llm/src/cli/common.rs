@@ -5,7 +5,7 @@ use mcp_llm::{ErrorKind, Ollama, ProviderError, ProviderName, Settings};
 /// The options that every command takes.
 #[derive(clap::Args)]
 pub(super) struct Common {
-    /// The engine's address, instead of OLLAMA_HOST.
+    /// The engine's address, instead of OLLAMA_HOST (or OPENAI_BASE_URL).
     #[arg(long, global = true, env = "MCP_LLM__BASE_URL", value_name = "URL")]
     base_url: Option<String>,
     /// Who answers: auto is Ollama when it does, else the tutor.
