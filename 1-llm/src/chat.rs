@@ -237,7 +237,8 @@ pub struct Usage {
     pub completion_tokens: u64,
 }
 
-/// How long each part took, as the engine reports it (zero where it doesn't), and as seen here.
+/// How long each part took, as the engine reports it (zero where it doesn't) and as seen here; on
+/// the wire in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(from = "TimingsMs", into = "TimingsMs")]

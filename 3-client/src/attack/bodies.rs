@@ -109,7 +109,7 @@ async fn send_giant_once(target: &Target, declared: bool) -> (Verdict, bool) {
     let (body, taken) = giant();
     let prepared = target.prepare(&target.owner, "ping", json!({})).await;
     let mut request = prepared
-        .saying(reqwest::Body::wrap_stream(body))
+        .with_body(reqwest::Body::wrap_stream(body))
         .wait(Duration::from_secs(20));
     if declared {
         let length =
@@ -141,7 +141,7 @@ async fn deep_body(target: &Target) -> Finding {
         .to_string()
         .replacen("\"params\":{", &format!("\"params\":{{\"deep\":{nest},"), 1)
         .replace(",}", "}");
-    let answer = prepared.saying(body).send().await;
+    let answer = prepared.with_body(body).send().await;
     let after = target.list_tools(&target.owner).await;
     if after.result().is_none() {
         broken(format!("afterwards the server doesn't serve: {after}"))

@@ -69,7 +69,7 @@ async fn talkative_errors(target: &Target) -> Finding {
     ];
     for body in bodies {
         let prepared = target.prepare_list(&target.owner).await;
-        let answer = prepared.saying(body.clone()).send().await;
+        let answer = prepared.with_body(body.clone()).send().await;
         if let Some(word) = INSIDE.iter().find(|word| answer.text.contains(**word)) {
             return broken(format!("given {body}, it says \"{word}\": {answer}"));
         }

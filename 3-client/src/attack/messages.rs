@@ -129,7 +129,7 @@ async fn duplicate_keys(target: &Target) -> Finding {
     ] {
         let prepared = target.prepare_list(&target.owner).await;
         let body = prepared.message.to_string().replacen(old, new, 1);
-        let answer = prepared.saying(body).send().await;
+        let answer = prepared.with_body(body).send().await;
         match must_be_refused(&answer)? {
             Verdict::Held(text) => refusals.push(text),
             other => return Ok(other),
@@ -147,7 +147,7 @@ async fn duplicate_keys(target: &Target) -> Finding {
                 .prepare(&target.owner, "tools/call", call.clone())
                 .await;
             let body = prepared.message.to_string().replacen(&field, &body, 1);
-            let answer = prepared.saying(body).send().await;
+            let answer = prepared.with_body(body).send().await;
             if answer.status == 200 && answer.error().is_none_or(|error| error["code"] != -32600) {
                 return broken(format!("a call with two names was served: {answer}"));
             }
@@ -166,7 +166,7 @@ async fn folded_keys(target: &Target) -> Finding {
         .to_string()
         .replace("\"method\":", "\"Method\":")
         .replace("\"params\":", "\"PARAMS\":");
-    must_be_refused(&prepared.saying(body).send().await)
+    must_be_refused(&prepared.with_body(body).send().await)
 }
 
 async fn batch_smuggling(target: &Target) -> Finding {
@@ -177,7 +177,7 @@ async fn batch_smuggling(target: &Target) -> Finding {
     let stowaway = target.prepare(caller, "tools/call", call).await.message;
     let id = stowaway["id"].clone();
     let batch = json!([good.message, stowaway]).to_string();
-    let answer = good.saying(batch).send().await;
+    let answer = good.with_body(batch).send().await;
     let served = answer
         .messages
         .iter()

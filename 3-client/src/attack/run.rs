@@ -125,7 +125,7 @@ pub async fn run(
         } else {
             Vec::new()
         };
-        let record = trail::telling(&lines).map(|line| redact(line, &secrets));
+        let record = trail::refusal_or_last(&lines).map(|line| redact(line, &secrets));
         let outcome = Outcome {
             about: row,
             verdict: verdict.map(|text| redact(text, &secrets)),

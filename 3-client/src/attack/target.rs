@@ -35,7 +35,7 @@ pub struct Prepared {
 impl Prepared {
     /// Puts another body into the same request.
     #[must_use]
-    pub fn saying(self, body: impl Into<reqwest::Body>) -> Request {
+    pub fn with_body(self, body: impl Into<reqwest::Body>) -> Request {
         self.request.body(body)
     }
 }

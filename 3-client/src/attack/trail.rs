@@ -121,7 +121,7 @@ fn records(text: &str) -> Vec<String> {
 
 /// The line that tells most of an attack: a refusal, or else the last one.
 #[must_use]
-pub fn telling(lines: &[String]) -> Option<&String> {
+pub fn refusal_or_last(lines: &[String]) -> Option<&String> {
     let is_refusal = |line: &&String| {
         serde_json::from_str::<Value>(line)
             .ok()
@@ -167,9 +167,9 @@ mod tests {
     #[test]
     fn the_refusal_is_what_is_shown() {
         let lines = [r#"{"outcome":"FORBIDDEN"}"#, r#"{"outcome":"SUCCESS"}"#].map(str::to_owned);
-        assert_eq!(telling(&lines), Some(&lines[0]));
-        assert_eq!(telling(&lines[1..]), Some(&lines[1]));
-        assert_eq!(telling(&[]), None);
+        assert_eq!(refusal_or_last(&lines), Some(&lines[0]));
+        assert_eq!(refusal_or_last(&lines[1..]), Some(&lines[1]));
+        assert_eq!(refusal_or_last(&[]), None);
     }
 
     #[test]
