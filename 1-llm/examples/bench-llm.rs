@@ -19,7 +19,9 @@ use fake_ollama::{FakeOllama, Mode, Options};
 use futures_util::StreamExt;
 use mcp_llm::{
     ChatEvent, ChatRequest, Message, Ollama, Provider, Settings,
-    ollama::{Host, decode::Decoder, ndjson::Lines},
+    address::{Address, Syntax},
+    ndjson::Lines,
+    ollama::decode::Decoder,
 };
 use serde_json::Value;
 
@@ -77,7 +79,10 @@ fn ours(stream: &Bytes, chunk: usize) -> Done<usize> {
     while !rest.is_empty() {
         lines.push(rest.split_to(chunk.min(rest.len())));
         while let Some(line) = lines.next_line().map_err(|_| "a line is too long")? {
-            for event in decoder.line(&line).map_err(|error| format!("{error:?}"))? {
+            for event in decoder
+                .decode_line(&line)
+                .map_err(|error| format!("{error:?}"))?
+            {
                 match black_box(event) {
                     ChatEvent::Content(text) => said += text.len(),
                     ChatEvent::Done(done) => assert_eq!(done.message.content.len(), said),
@@ -152,7 +157,7 @@ fn decoding() -> Done {
     Ok(())
 }
 
-/// One long line in small chunks: whoever searches its beginning again for each chunk is quadratic.
+/// One long line in small chunks: to search its beginning again for each chunk would be quadratic.
 fn buffering() -> Done {
     let mut times = Vec::new();
     for size in [800 << 10, 8_000 << 10] {
@@ -224,7 +229,11 @@ async fn first_token() -> Done {
             tokio::task::spawn_blocking(move || raw(&address).map_err(|error| error.to_string()))
                 .await??;
         // A provider of its own each time: no connection is kept, as the socket keeps none.
-        let provider = Ollama::new(Host::parse(&fake.url)?, &Settings::default(), None)?;
+        let provider = Ollama::new(
+            Address::parse(&fake.url, Syntax::Ollama)?,
+            &Settings::default(),
+            None,
+        )?;
         let started = Instant::now();
         let mut answer = provider.chat(request()).await?;
         while let Some(event) = answer.next().await {
@@ -271,7 +280,11 @@ async fn memory() -> Done {
         ..Options::default()
     })
     .await?;
-    let provider = Ollama::new(Host::parse(&fake.url)?, &Settings::default(), None)?;
+    let provider = Ollama::new(
+        Address::parse(&fake.url, Syntax::Ollama)?,
+        &Settings::default(),
+        None,
+    )?;
     let mut answer = provider.chat(request()).await?;
     let (mut idle, mut peak, mut tokens) = (0, 0, 0_usize);
     let started = Instant::now();

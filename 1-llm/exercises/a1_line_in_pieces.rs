@@ -7,7 +7,7 @@
 //! `Lines` below does what most first versions do: it turns each piece into text as it comes, and
 //! keeps what has no newline yet. Two things are wrong with that. Mend them in `mod yours`.
 //!
-//! - In the real code: `1-llm/src/ollama/ndjson.rs`, and `2-server/src/transport/lines.rs` for MCP.
+//! - In the real code: `1-llm/src/ndjson.rs`, and `2-server/src/transport/lines.rs` for MCP.
 //! - Specification: transports, "stdio".
 
 #[cfg(not(feature = "solutions"))]

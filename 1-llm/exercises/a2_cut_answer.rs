@@ -3,7 +3,7 @@
 //! A model's answer is a stream of events. When the engine crashes or a proxy closes the connection,
 //! the stream just stops, and from below that looks like an end. Only `ChatEvent::Done` is one.
 //!
-//! Whoever takes the first half of a sentence for the whole of it may act on "delete the backups"
+//! A program that takes the first half of a sentence for the whole may act on "delete the backups"
 //! when the rest would have been "only after you have asked". Mend `whole` so that it never gives
 //! half an answer.
 //!
@@ -101,5 +101,5 @@ async fn only_done_ends_an_answer() {
 }
 
 // Hint: return the text from inside of the loop, where Done is met: it carries the whole message.
-// Whoever leaves the loop any other way has been cut off: `ProviderError::new(ErrorKind::Truncated,
+// An answer that leaves the loop any other way was cut off: `ProviderError::new(ErrorKind::Truncated,
 // what the person reads, what the log reads)`.

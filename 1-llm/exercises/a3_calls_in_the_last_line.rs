@@ -1,6 +1,6 @@
 //! # a3 · Tool calls in the last line
 //!
-//! A model that wants a tool says so in its answer, and whoever runs the loop then calls the tool over
+//! A model that wants a tool says so in its answer, and the program that runs the loop then calls it over
 //! MCP. Ollama may put that wish into any line of the stream, also into the one that says
 //! `"done": true`, together with the last piece of text. A reader that looks at `done` first loses it,
 //! and the person sees a model that "ignores its tools".
@@ -8,7 +8,7 @@
 //! `read` below is such a reader. It has a second fault: older engines give a call no id, and two
 //! calls without one can't be told apart when their results come back.
 //!
-//! - In the real code: `1-llm/src/ollama/decode.rs` and the end of `1-llm/src/ollama/wire/mod.rs`.
+//! - In the real code: `1-llm/src/ollama/decode.rs`, and `fresh_call_id` in `1-llm/src/chat.rs`.
 //! - Specification: Ollama's API, "Chat request (Streaming with tools)". In MCP the wish becomes a
 //!   `tools/call` (tools, "Calling Tools").
 

@@ -10,12 +10,12 @@ use crate::{
     error::ErrorKind,
 };
 
-/// A whole answer, put together. A million tokens is about 5 MB.
+/// The longest answer that is put together. A million tokens is about 5 MB.
 const LONGEST: usize = 64 << 20;
 /// No model asks for this many tools at once unless it has gone astray.
-const MOST_CALLS: usize = 256;
+const MAX_CALLS: usize = 256;
 
-/// What has come so far.
+/// The part of an answer that has come so far.
 pub(crate) struct Answer {
     provider: &'static str,
     pub(crate) model: String,
@@ -35,8 +35,9 @@ impl Answer {
         }
     }
 
-    /// Adds what came, and gives it on, in the order in which a model makes it.
-    pub(crate) fn take(
+    /// Adds a piece, and gives its events in the order in which a model makes them: it thinks,
+    /// says something, and asks for tools.
+    pub(crate) fn append(
         &mut self,
         thinking: Cow<'_, str>,
         content: Cow<'_, str>,
@@ -52,12 +53,12 @@ impl Answer {
         self.message.tool_calls.extend_from_slice(&calls);
         let thought = self.message.thinking.as_ref().map_or(0, String::len);
         if self.message.content.len() + thought > LONGEST
-            || self.message.tool_calls.len() > MOST_CALLS
+            || self.message.tool_calls.len() > MAX_CALLS
         {
             return Err(ProviderError::new(
                 ErrorKind::Engine,
                 format!(
-                    "The answer passed {} MB, or {MOST_CALLS} tool calls, and was stopped.",
+                    "The answer grew beyond {} MB, or {MAX_CALLS} tool calls, and was stopped.",
                     LONGEST >> 20
                 ),
                 "the answer passed its limit",
@@ -74,7 +75,7 @@ impl Answer {
         Ok(events.into_iter().flatten())
     }
 
-    /// The whole of it. `timings` are the engine's own; the first token's was measured here.
+    /// The whole answer. `timings` are the engine's own, but the first token's is measured here.
     pub(crate) fn finish(
         &mut self,
         done_reason: String,
@@ -96,11 +97,12 @@ impl Answer {
         }
     }
 
-    pub(crate) fn cut(&self, engine: &str) -> ProviderError {
+    /// The error for an answer that ended before it was complete.
+    pub(crate) fn cut_error(&self, engine: &str) -> ProviderError {
         ProviderError::new(
             ErrorKind::Truncated,
             format!(
-                "{engine} stopped in the middle of the answer: what came is not the whole of it."
+                "{engine} stopped in the middle of the answer, which is not complete. Ask again."
             ),
             format!(
                 "the body ended before the answer did, after {} bytes of text",

@@ -1,29 +1,40 @@
 //! The neutral types of a chat: what is asked, and what comes back piece by piece.
 //!
 //! They follow Ollama's native shapes where those are the plainer ones (a tool call's arguments
-//! are an object, not a string) and serialise with serde, so that a caller can pass them on.
+//! are an object, not a string) and serialise with serde, so that a caller can pass them on. With
+//! the feature `schema` they describe themselves as JSON Schema: the comments below are then read
+//! by models, too.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Who said a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Instructions that frame the conversation.
     System,
-    /// The person.
+    /// The person in front of the program.
     User,
-    /// The model.
+    /// The language model, or the tutor in its place.
     Assistant,
     /// A tool's result, going back to the model.
     Tool,
 }
 
-/// One message of a conversation.
+/// A message of the conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Message {
     /// Who said it.
     pub role: Role,
@@ -42,7 +53,7 @@ pub struct Message {
     /// The tool that this message is the result of (tool messages only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_name: Option<String>,
-    /// The [`ToolCall::id`] that this message answers (tool messages only).
+    /// The id of the tool call that this message answers (tool messages only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
 }
@@ -61,7 +72,7 @@ impl Message {
         }
     }
 
-    /// What the person says.
+    /// A question or a remark of the person.
     pub fn user(content: impl Into<String>) -> Self {
         Self::new(Role::User, content)
     }
@@ -76,8 +87,11 @@ impl Message {
     }
 }
 
-/// A model's request to run a tool. It is a wish: whoever runs the loop decides.
+/// A tool that the model asks for. The model can't run it: the program that holds the
+/// conversation decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct ToolCall {
     /// Ties the result to the call; unique within a conversation.
     #[serde(default)]
@@ -89,21 +103,32 @@ pub struct ToolCall {
     pub arguments: Map<String, Value>,
 }
 
+/// An id for a call that came without one: older engines name none, and a result must be tied to
+/// its call.
+pub(crate) fn fresh_call_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("call_{:08x}", RandomState::new().hash_one(next) >> 32)
+}
+
 /// A tool that is offered to the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct ToolSpec {
     /// The name that the model uses to ask for it.
     pub name: String,
     /// What it does, in words that the model reads.
     #[serde(default)]
     pub description: String,
-    /// JSON Schema of the arguments, an object.
+    /// JSON Schema of its arguments, an object.
     #[serde(default)]
     pub parameters: Value,
 }
 
-/// Whether, and how hard, the model should think before it answers.
+/// Whether the model thinks before it answers: on, off, or how hard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(untagged)]
 pub enum Think {
     /// On or off.
@@ -114,25 +139,29 @@ pub enum Think {
 
 /// One request to a model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct ChatRequest {
-    /// The model's name; `None` takes the provider's default.
+    /// The model; leave it out for the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The conversation so far, oldest first.
     pub messages: Vec<Message>,
-    /// The tools that the model may ask for.
+    /// Tools that the model may ask for. It only asks: the sender of the request runs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolSpec>,
-    /// Thinking; `None` leaves it to the model.
+    /// Whether the model thinks before it answers: true, false, or low, medium, high, max. Leave
+    /// it out to let the model decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub think: Option<Think>,
-    /// `"json"`, or a JSON Schema that the answer must satisfy.
+    /// "json", or a JSON Schema that the answer must satisfy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Value>,
-    /// Engine options such as `temperature`, `seed`, `num_ctx`.
+    /// Engine options, such as temperature, seed or `num_ctx`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub options: Map<String, Value>,
-    /// How long the model stays loaded: a duration such as `"5m"`, or seconds; negative is for ever.
+    /// How long the model stays loaded: a duration such as "5m", or seconds; a negative one never
+    /// ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_alive: Option<Value>,
     /// Who asks, so that the queue is fair between callers; empty is anonymous. It never leaves
@@ -145,7 +174,7 @@ pub struct ChatRequest {
 }
 
 /// A place in a trace: the two headers of W3C Trace Context. An engine, or a gateway in front of
-/// it, that reports its own spans hangs them up there.
+/// it, attaches its own spans there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     /// `traceparent`, such as `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`.
@@ -157,12 +186,12 @@ pub struct Trace {
 /// What arrives while an answer is made, in order. The last one is always [`ChatEvent::Done`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChatEvent {
-    /// Waiting for a free place; 1 is next.
+    /// The chat waits for a free place.
     Queued {
-        /// The place in the queue.
+        /// The place in the queue; 1 is next.
         place: usize,
     },
-    /// The engine is loading the model; nothing can come before that ends.
+    /// The engine is loading the model; no text can come before that ends.
     Loading,
     /// A piece of reasoning.
     Thinking(String),
@@ -176,20 +205,21 @@ pub enum ChatEvent {
 
 /// A whole answer and what it took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Completion {
-    /// Which provider spoke: `ollama`, `tutor`, `openai`.
+    /// Who speaks: `ollama`, `openai`, or `tutor`, which is no language model.
     pub provider: String,
-    /// Which model spoke.
+    /// The model that answered.
     pub model: String,
-    /// Everything that was said, put together.
+    /// The whole answer as one message.
     pub message: Message,
     /// Why it ended: `stop`, `length`, `load`, `unload`; empty when the engine doesn't say.
     pub done_reason: String,
-    /// Tokens.
+    /// How many tokens it took.
     pub usage: Usage,
-    /// Durations.
+    /// How long its parts took, in milliseconds.
     pub timings: Timings,
-    /// How full the model's context is, where the engine tells.
+    /// How full the model's context is, where the engine says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<ContextUse>,
     /// What the reader should know, such as a context that is about to overflow.
@@ -197,74 +227,157 @@ pub struct Completion {
     pub warnings: Vec<String>,
 }
 
-/// Tokens in and out.
+/// Tokens in and out; 0 where the engine doesn't count them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Usage {
-    /// Tokens read.
+    /// Tokens that the model read.
     pub prompt_tokens: u64,
-    /// Tokens written.
+    /// Tokens that the model wrote.
     pub completion_tokens: u64,
 }
 
-/// How long each part took, as the engine reports it (zero where it doesn't), and as seen here.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How long each part took, as the engine reports it (zero where it doesn't) and as seen here; on
+/// the wire in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(from = "TimingsMs", into = "TimingsMs")]
 pub struct Timings {
     /// From the request to the end, as the engine counts.
     pub total: Duration,
-    /// Loading the model.
+    /// Until the model was in memory.
     pub load: Duration,
-    /// Reading the prompt.
+    /// Until the model had read the conversation.
     pub prompt: Duration,
-    /// Writing the answer.
+    /// From the first token of the answer to its last.
     pub answer: Duration,
     /// From the request to the first token, measured on this side.
     pub first_token: Duration,
 }
 
-/// On the wire, milliseconds with a fraction: readable, and precise enough for any of them.
+/// Milliseconds with a fraction: readable, and precise enough for any of them. 0 where the engine
+/// doesn't say.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 struct TimingsMs {
+    /// From the request to the end, as the engine counts.
     total_ms: f64,
+    /// Until the model was in memory.
     load_ms: f64,
+    /// Until the model had read the conversation.
     prompt_ms: f64,
+    /// From the first token of the answer to its last.
     answer_ms: f64,
+    /// From the request to the first token, as seen by the program that asked the engine.
     first_token_ms: f64,
 }
 
-impl Serialize for Timings {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl From<Timings> for TimingsMs {
+    fn from(timings: Timings) -> Self {
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
-        TimingsMs {
-            total_ms: ms(self.total),
-            load_ms: ms(self.load),
-            prompt_ms: ms(self.prompt),
-            answer_ms: ms(self.answer),
-            first_token_ms: ms(self.first_token),
+        Self {
+            total_ms: ms(timings.total),
+            load_ms: ms(timings.load),
+            prompt_ms: ms(timings.prompt),
+            answer_ms: ms(timings.answer),
+            first_token_ms: ms(timings.first_token),
         }
-        .serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Timings {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = TimingsMs::deserialize(deserializer)?;
+impl From<TimingsMs> for Timings {
+    fn from(wire: TimingsMs) -> Self {
         // A duration that can't be one (negative, NaN, too large) reads as zero, like an absent one.
         let duration = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
-        Ok(Self {
+        Self {
             total: duration(wire.total_ms),
             load: duration(wire.load_ms),
             prompt: duration(wire.prompt_ms),
             answer: duration(wire.answer_ms),
             first_token: duration(wire.first_token_ms),
-        })
+        }
     }
 }
 
 /// How much of the model's context window is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ContextUse {
     /// Tokens in use after this answer.
     pub used: u64,
     /// Tokens that fit.
     pub size: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_without_an_id_gets_one_of_its_own() {
+        let (one, two) = (fresh_call_id(), fresh_call_id());
+        assert_ne!(one, two);
+        assert!(one.len() == 13 && one.starts_with("call_"), "{one}");
+    }
+
+    #[test]
+    fn durations_travel_as_milliseconds_and_one_that_cannot_be_reads_as_zero() {
+        let timings = Timings {
+            total: Duration::from_micros(1_500),
+            answer: Duration::from_secs(2),
+            ..Timings::default()
+        };
+        let written = serde_json::to_value(timings).unwrap();
+        assert_eq!(
+            (&written["total_ms"], &written["answer_ms"]),
+            (&1.5.into(), &2_000.0.into())
+        );
+        assert_eq!(serde_json::from_value::<Timings>(written).unwrap(), timings);
+        let odd =
+            r#"{"total_ms":-1,"load_ms":1e300,"prompt_ms":0,"answer_ms":0,"first_token_ms":0}"#;
+        assert_eq!(
+            serde_json::from_str::<Timings>(odd).unwrap(),
+            Timings::default()
+        );
+    }
+
+    #[test]
+    fn a_misspelt_field_of_a_message_is_refused_by_its_name() {
+        let misspelt = r#"{"role":"user","content":"hi","tool_cals":[]}"#;
+        let refused = serde_json::from_str::<Message>(misspelt).unwrap_err();
+        assert!(refused.to_string().contains("tool_cals"), "{refused}");
+    }
+
+    /// A model that calls a chat as a tool reads these.
+    #[cfg(feature = "schema")]
+    #[test]
+    fn every_field_of_a_schema_is_described_and_no_unknown_one_is_allowed_in() {
+        for (schema, is_input) in [
+            (schemars::schema_for!(ChatRequest), true),
+            (schemars::schema_for!(Completion), false),
+        ] {
+            let schema = schema.to_value();
+            let definitions = schema["$defs"].as_object().unwrap();
+            for (name, shape) in
+                std::iter::once((&"the root".to_owned(), &schema)).chain(definitions)
+            {
+                let fields = shape["properties"].as_object().into_iter().flatten();
+                for (field, described) in fields.clone() {
+                    let words = described["description"].as_str().unwrap_or_default();
+                    assert!(words.contains(' '), "{name}.{field}: {words:?}");
+                }
+                if is_input && fields.count() > 0 {
+                    assert_eq!(shape["additionalProperties"], false, "{name}");
+                }
+            }
+        }
+        let answer = schemars::schema_for!(Completion).to_value();
+        let timings = &answer["$defs"]["Timings"]["properties"];
+        assert_eq!(timings["first_token_ms"]["type"], "number", "{answer}");
+        // These two never leave the process, so nobody may set them from outside.
+        let asked = schemars::schema_for!(ChatRequest).to_value();
+        for inner in ["caller", "trace"] {
+            assert_eq!(asked["properties"].get(inner), None);
+        }
+    }
 }

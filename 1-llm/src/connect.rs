@@ -5,21 +5,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::StreamExt;
 use tokio::sync::Mutex;
 
 use crate::{
     ChatEvent, ChatRequest, ChatStream, Gate, Health, Model, Ollama, OpenAi, Provider,
-    ProviderError, Settings, Tutor, error::ErrorKind, ollama::Host, settings::Choice, tutor,
+    ProviderError, ProviderName, Settings, Tutor, text::quoted, tutor,
 };
 
-/// Whether Ollama answers is asked again after this long: soon enough for somebody who has just
+/// For how long an answer to "is Ollama there?" is believed: soon enough for somebody who has just
 /// started it, seldom enough that a chat doesn't wait for it.
-const VERDICT_LASTS: Duration = Duration::from_secs(3);
+const BELIEVED_FOR: Duration = Duration::from_secs(3);
 
 /// Builds the provider that the settings ask for. Nothing is sent yet.
 ///
-/// `env` reads the environment: `OLLAMA_HOST`, and the keys, `OLLAMA_API_KEY` and
-/// `OPENAI_API_KEY`, which are taken from nowhere else.
+/// `env` reads the environment: the addresses that the settings leave out, and the keys, which
+/// are taken from nowhere else.
 ///
 /// # Errors
 /// When the settings or the environment can't work; the message names which.
@@ -27,44 +28,14 @@ pub fn connect(
     settings: &Settings,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Arc<dyn Provider>, ProviderError> {
-    let invalid = |problem: String| {
-        ProviderError::new(
-            ErrorKind::Invalid,
-            problem,
-            "refused before anything was sent",
-        )
-    };
     settings
         .validate()
-        .map_err(|refused| invalid(refused.to_string()))?;
-    let key = |name: &str| env(name).filter(|key| !key.trim().is_empty());
-    let ollama = || {
-        let host = Host::find(settings.base_url.as_deref(), "OLLAMA_HOST", env).map_err(invalid)?;
-        if let Some(warning) = &host.warning {
-            tracing::warn!("{}: {warning}", host.source);
-        }
-        Ollama::new(host, settings, key("OLLAMA_API_KEY").as_deref())
-    };
+        .map_err(|refused| ProviderError::invalid(refused.to_string()))?;
     let provider: Arc<dyn Provider> = match settings.provider {
-        Choice::Auto => Arc::new(Auto::new(ollama()?)),
-        Choice::Ollama => Arc::new(ollama()?),
-        Choice::Tutor => Arc::new(Tutor::new()),
-        Choice::Openai => {
-            let variable = "OPENAI_BASE_URL";
-            let host = Host::find(settings.base_url.as_deref(), variable, env).map_err(invalid)?;
-            if host.source == "the default" {
-                return Err(invalid(
-                    "provider openai needs an address: set base_url or OPENAI_BASE_URL, such as \
-                     http://127.0.0.1:8000/v1"
-                        .to_owned(),
-                ));
-            }
-            Arc::new(OpenAi::new(
-                host,
-                settings,
-                key("OPENAI_API_KEY").as_deref(),
-            )?)
-        }
+        ProviderName::Auto => Arc::new(Auto::new(Ollama::connect(settings, env)?)),
+        ProviderName::Ollama => Arc::new(Ollama::connect(settings, env)?),
+        ProviderName::Openai => Arc::new(OpenAi::connect(settings, env)?),
+        ProviderName::Tutor => Arc::new(Tutor::new()),
     };
     Ok(Arc::new(Gate::new(provider, settings)))
 }
@@ -73,9 +44,9 @@ pub fn connect(
 struct Auto {
     ollama: Ollama,
     tutor: Tutor,
-    // When Ollama was last asked, and what came. Whoever asks holds the lock, so that a burst of
-    // chats asks once.
-    verdict: Mutex<Option<(Instant, Result<(), ProviderError>)>>,
+    // When Ollama was last asked, and whether it answered. The chat that asks holds the lock, so
+    // that a burst of chats asks once.
+    last_answer: Mutex<Option<(Instant, Result<(), ProviderError>)>>,
 }
 
 impl Auto {
@@ -83,14 +54,14 @@ impl Auto {
         Self {
             ollama,
             tutor: Tutor::new(),
-            verdict: Mutex::new(None),
+            last_answer: Mutex::new(None),
         }
     }
 
     async fn ollama_answers(&self) -> Result<(), ProviderError> {
-        let mut verdict = self.verdict.lock().await;
-        if let Some((asked, known)) = &*verdict
-            && asked.elapsed() < VERDICT_LASTS
+        let mut last_answer = self.last_answer.lock().await;
+        if let Some((asked, known)) = &*last_answer
+            && asked.elapsed() < BELIEVED_FOR
         {
             return known.clone();
         }
@@ -98,10 +69,10 @@ impl Auto {
         if let Err(error) = &fresh {
             tracing::debug!(
                 internal = error.internal(),
-                "Ollama doesn't answer; the tutor speaks"
+                "Ollama doesn't answer; the tutor does"
             );
         }
-        *verdict = Some((Instant::now(), fresh.clone()));
+        *last_answer = Some((Instant::now(), fresh.clone()));
         fresh
     }
 }
@@ -121,10 +92,13 @@ impl Provider for Auto {
         };
         match request.model.clone() {
             None => self.tutor.chat(request).await,
-            // Somebody asked for that model by name: they are told who answers in its place.
-            Some(model) => Ok(warned(
+            // Somebody asked for that model by name: the answer says who gives it instead.
+            Some(model) => Ok(with_warning(
                 self.tutor.chat(request).await?,
-                format!("You asked for the model \"{model}\", but the tutor answers: {why}"),
+                format!(
+                    "You asked for the model {}, but the tutor answers: {why}",
+                    quoted(&model)
+                ),
             )),
         }
     }
@@ -146,9 +120,8 @@ impl Provider for Auto {
     }
 }
 
-/// The same answer, with a warning in its end.
-fn warned(inner: ChatStream, warning: String) -> ChatStream {
-    use futures_util::StreamExt;
+/// The same answer, with a warning at its end.
+fn with_warning(inner: ChatStream, warning: String) -> ChatStream {
     Box::pin(inner.map(move |event| match event {
         Ok(ChatEvent::Done(mut completion)) => {
             completion.warnings.push(warning.clone());

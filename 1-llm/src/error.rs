@@ -7,13 +7,13 @@ use std::{fmt, time::Duration};
 ///
 /// [`fmt::Display`] gives the public half. What an engine says when it fails, and addresses other
 /// than this machine's own, are only in [`ProviderError::internal`]; what it says against a request
-/// ([`ErrorKind::Invalid`]) is quoted in both, cut short, since whoever asked must mend it.
+/// ([`ErrorKind::Invalid`]) is quoted in both, cut short, since the caller must mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{public}")]
 pub struct ProviderError {
     /// What kind of failure it is, for code that must tell them apart.
     pub kind: ErrorKind,
-    /// What happened and what to do about it, for whoever asked.
+    /// What happened and what to do about it, for the caller.
     pub public: String,
     /// What exactly happened, for the log.
     pub internal: String,
@@ -40,11 +40,11 @@ pub enum ErrorKind {
     Unsupported,
     /// The engine wants a credential.
     Unauthorized,
-    /// A time-out passed: connect, first byte or idle.
+    /// A timeout passed: connect, first byte or idle.
     TimedOut,
     /// The request itself is wrong.
     Invalid,
-    /// The engine failed.
+    /// The engine failed, or sent something that can't be read.
     Engine,
 }
 
@@ -58,42 +58,17 @@ impl ProviderError {
         }
     }
 
+    /// The error for a setting or a request that can't work, found before anything was sent.
+    pub fn invalid(public: impl Into<String>) -> Self {
+        Self::new(
+            ErrorKind::Invalid,
+            public,
+            "refused before anything was sent",
+        )
+    }
+
     /// The half that belongs in a log and nowhere else.
     pub fn internal(&self) -> &str {
         &self.internal
-    }
-}
-
-/// What came from outside, made fit for one line of a message: cut short, and without the control
-/// characters that could forge a log line or drive a terminal.
-pub(crate) fn excerpt(raw: &[u8], most: usize) -> String {
-    // A character takes at most 4 bytes: nothing past that can be shown, so it isn't even decoded.
-    let head = &raw[..raw.len().min(most.saturating_mul(4))];
-    let text = String::from_utf8_lossy(head);
-    let mut shown: String = text
-        .trim()
-        .chars()
-        .take(most)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if shown.len() < raw.trim_ascii().len() && text.trim().chars().count() > most
-        || head.len() < raw.len()
-    {
-        shown.push('…');
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_excerpt_is_one_short_line_whatever_came() {
-        assert_eq!(excerpt(b"plain", 20), "plain");
-        assert_eq!(excerpt(b"a\nb\x1b[31m\0", 20), "a b [31m ");
-        assert_eq!(excerpt("åäö".repeat(100).as_bytes(), 3), "åäö…");
-        assert_eq!(excerpt(&[0xff, 0xfe, b'x'], 20), "\u{fffd}\u{fffd}x");
-        assert_eq!(excerpt(&vec![b'x'; 100_000_000], 4), "xxxx…");
     }
 }

@@ -2,7 +2,7 @@
 //! turns that go round between callers, so that one caller's burst doesn't starve another.
 //!
 //! An engine left alone with more requests than it can serve lets them hang without a byte;
-//! here they wait where they can be seen, told their place, and refused in time.
+//! here they wait where they can be seen, hear their place, and are refused in time.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -23,21 +23,21 @@ use crate::{
 pub struct Gate {
     inner: Arc<dyn Provider>,
     turns: Arc<Turns>,
-    patience: Duration,
+    queue_timeout: Duration,
 }
 
 impl Gate {
     /// Puts a gate before a provider, as wide as the settings say.
     pub fn new(inner: Arc<dyn Provider>, settings: &Settings) -> Self {
         let turns = Turns {
-            most_running: settings.max_concurrent,
-            most_waiting: settings.max_queue,
-            now: Mutex::new(Now::default()),
+            max_running: settings.max_concurrent,
+            max_waiting: settings.max_queue,
+            queue: Mutex::new(Queue::default()),
         };
         Self {
             inner,
             turns: Arc::new(turns),
-            patience: Duration::from_millis(settings.queue_timeout_ms),
+            queue_timeout: Duration::from_millis(settings.queue_timeout_ms),
         }
     }
 }
@@ -50,11 +50,11 @@ impl Provider for Gate {
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
         // The place is taken now, in the order of the calls, and given back when the stream is
-        // dropped: at its end, by a cancel, or by a panic of whoever reads it.
+        // dropped: at its end, by a cancel, or by a panic of its reader.
         let mut place =
             Turns::enter(&self.turns, &request.caller).ok_or_else(|| busy("the queue is full"))?;
         let inner = Arc::clone(&self.inner);
-        let too_late = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.queue_timeout;
         Ok(Box::pin(try_stream! {
             loop {
                 let turn = *place.turn.borrow_and_update();
@@ -63,7 +63,7 @@ impl Provider for Gate {
                     Turn::Never => Err(busy("gave way to another caller"))?,
                     Turn::Waits(place) => yield ChatEvent::Queued { place },
                 }
-                let changed = tokio::time::timeout_at(too_late, place.turn.changed()).await;
+                let changed = tokio::time::timeout_at(deadline, place.turn.changed()).await;
                 if changed.is_err() {
                     Err(busy("waited too long"))?;
                 }
@@ -96,24 +96,24 @@ fn busy(why: &str) -> ProviderError {
     )
 }
 
-/// Where somebody in the queue stands.
+/// Where a chat in the queue stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
     Now,
     /// 1 is next.
     Waits(usize),
-    /// Put out of a full queue by a caller who had less in it.
+    /// Removed from a full queue for a caller who had less in it.
     Never,
 }
 
 struct Turns {
-    most_running: usize,
-    most_waiting: usize,
-    now: Mutex<Now>,
+    max_running: usize,
+    max_waiting: usize,
+    queue: Mutex<Queue>,
 }
 
 #[derive(Default)]
-struct Now {
+struct Queue {
     running: usize,
     waiting: usize,
     next_id: u64,
@@ -137,44 +137,44 @@ struct Place {
 impl Turns {
     /// A place for this caller, or `None` when all are taken by callers who have no more than it.
     fn enter(turns: &Arc<Self>, caller: &str) -> Option<Place> {
-        let mut now = turns.now();
-        let id = now.next_id;
-        now.next_id += 1;
+        let mut queue = turns.lock();
+        let id = queue.next_id;
+        queue.next_id += 1;
         let place = |turn| Place {
             turns: Arc::clone(turns),
             id,
             turn,
         };
-        if now.waiting == 0 && now.running < turns.most_running {
-            now.running += 1;
+        if queue.waiting == 0 && queue.running < turns.max_running {
+            queue.running += 1;
             return Some(place(watch::channel(Turn::Now).1));
         }
-        if now.waiting >= turns.most_waiting {
-            now.make_room_for(caller)?;
+        if queue.waiting >= turns.max_waiting {
+            queue.make_room_for(caller)?;
         }
-        let (sender, receiver) = watch::channel(Turn::Waits(now.waiting + 1));
-        now.waiting += 1;
+        let (sender, receiver) = watch::channel(Turn::Waits(queue.waiting + 1));
+        queue.waiting += 1;
         let waiter = Waiter { id, turn: sender };
-        match now.callers.iter_mut().find(|(name, _)| name == caller) {
-            Some((_, queue)) => queue.push_back(waiter),
-            None => now
+        match queue.callers.iter_mut().find(|(name, _)| name == caller) {
+            Some((_, waiters)) => waiters.push_back(waiter),
+            None => queue
                 .callers
                 .push_back((caller.to_owned(), VecDeque::from([waiter]))),
         }
-        now.tell_places();
-        drop(now);
+        queue.announce_places();
+        drop(queue);
         Some(place(receiver))
     }
 
-    fn now(&self) -> MutexGuard<'_, Now> {
-        // A panic elsewhere must not close the gate for everybody: each change below is whole
-        // before anything in it can panic.
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // A panic elsewhere must not close the gate for everybody: each change of the queue is
+        // complete before anything in it can panic.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Now {
-    /// Puts out the last waiter of whoever has the most, if that is fair to them.
+impl Queue {
+    /// Removes the last waiter of the caller who has the most, if that is fair to them.
     fn make_room_for(&mut self, caller: &str) -> Option<()> {
         let waiting = |name: &str| {
             self.callers
@@ -200,8 +200,8 @@ impl Now {
     }
 
     /// Lets the next one run: the first of the first caller, who then goes to the end of the round.
-    fn admit(&mut self, most_running: usize) {
-        while self.running < most_running
+    fn admit(&mut self, max_running: usize) {
+        while self.running < max_running
             && let Some((caller, mut queue)) = self.callers.pop_front()
         {
             if let Some(waiter) = queue.pop_front() {
@@ -213,11 +213,12 @@ impl Now {
                 self.callers.push_back((caller, queue));
             }
         }
-        self.tell_places();
+        self.announce_places();
     }
 
-    /// Tells everybody where they stand, if that has changed: round by round, as they'll be served.
-    fn tell_places(&self) {
+    /// Announces to every waiter its place, if that has changed: round by round, as they'll be
+    /// served.
+    fn announce_places(&self) {
         let mut rounds: BTreeMap<usize, Vec<&Waiter>> = BTreeMap::new();
         for (_, queue) in &self.callers {
             for (round, waiter) in queue.iter().enumerate() {
@@ -232,7 +233,7 @@ impl Now {
         }
     }
 
-    /// Takes somebody out of the queue; false when they aren't in it.
+    /// Takes a waiter out of the queue; false when it isn't in it.
     fn leave(&mut self, id: u64) -> bool {
         for at in 0..self.callers.len() {
             let Some((_, queue)) = self.callers.get_mut(at) else {
@@ -254,17 +255,17 @@ impl Now {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut now = self.turns.now();
+        let mut queue = self.turns.lock();
         // Read under the lock: turns only change there, and one that changed in between would be
         // given back twice, or never.
         let turn = *self.turn.borrow();
         match turn {
             Turn::Never => {}
-            _ if now.leave(self.id) => now.tell_places(),
+            _ if queue.leave(self.id) => queue.announce_places(),
             // Not waiting any more, so it was running, whether it knew that already or not.
             _ => {
-                now.running -= 1;
-                now.admit(self.turns.most_running);
+                queue.running -= 1;
+                queue.admit(self.turns.max_running);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! One HTTP client for every engine: bounded, without redirects, and with the key in one place.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{
@@ -12,26 +12,27 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
+    address::Address,
     chat::Trace,
-    error::{ErrorKind, ProviderError, excerpt},
-    ollama::Host,
-    settings::{Limit, Limits},
+    error::{ErrorKind, ProviderError},
+    settings::{Timeout, Timeouts},
+    text::excerpt,
 };
 
-/// Answers that come whole (a list of models, say) are never larger than this.
-const WHOLE_ANSWER_MOST: usize = 16 << 20;
-/// Of an error's body no more than this is read: it only has to make a message.
-const ERROR_BODY_MOST: usize = 64 << 10;
+/// The longest answer that is read whole, such as a list of models.
+const MAX_WHOLE_ANSWER: usize = 16 << 20;
+/// How much of an error's body is read: it only has to make a message.
+const MAX_ERROR_BODY: usize = 64 << 10;
 /// An engine that names a later time than this isn't busy, it is away.
-const RETRY_AFTER_MOST: Duration = Duration::from_hours(24);
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// A client bound to one engine's address.
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
     client: reqwest::Client,
-    pub(crate) host: Host,
-    pub(crate) limits: Limits,
-    // Marked sensitive, so that Debug prints "Sensitive" in its place. It goes to `host` and
+    pub(crate) address: Address,
+    pub(crate) timeouts: Timeouts,
+    // Marked sensitive, so that Debug prints "Sensitive" in its place. It goes to `address` and
     // nowhere else: this client joins paths to that one address and follows no redirect.
     authorization: Option<HeaderValue>,
     engine: Engine,
@@ -39,12 +40,21 @@ pub(crate) struct Http {
     trace: HeaderMap,
 }
 
-/// What messages call the engine, and how they say to start it.
+/// What messages call an engine, and which variables of the environment belong to it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Engine {
     pub(crate) name: &'static str,
+    /// What to do when nothing answers.
     pub(crate) start: &'static str,
+    pub(crate) address_variable: &'static str,
     pub(crate) key_variable: &'static str,
+}
+
+impl Engine {
+    /// The engine's key, which comes from the environment and from nowhere else.
+    pub(crate) fn key(&self, env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        env(self.key_variable).filter(|key| !key.trim().is_empty())
+    }
 }
 
 impl Http {
@@ -52,8 +62,8 @@ impl Http {
     /// When the key can't be a header, or when HTTPS is asked for on a machine without root
     /// certificates.
     pub(crate) fn new(
-        host: Host,
-        limits: Limits,
+        address: Address,
+        timeouts: Timeouts,
         key: Option<&str>,
         engine: Engine,
     ) -> Result<Self, ProviderError> {
@@ -61,14 +71,14 @@ impl Http {
         // An error here only says that somebody else has already chosen one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
-            .connect_timeout(limits.connect)
+            .connect_timeout(timeouts.connect)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("mcp-llm/", env!("CARGO_PKG_VERSION")));
-        if host.is_loopback() {
+        if address.is_loopback() {
             // HTTP_PROXY would otherwise send what is meant for this machine to another one.
             builder = builder.no_proxy();
         }
-        if host.url.scheme() == "http" {
+        if address.url.scheme() == "http" {
             // No certificate is ever checked on this address, so none are loaded: a machine
             // without root certificates (a bare container) must still reach its own Ollama.
             builder = builder.tls_certs_only(std::iter::empty());
@@ -84,17 +94,17 @@ impl Http {
             )
         })?;
         let authorization = key.map(|key| bearer(key, engine)).transpose()?;
-        if authorization.is_some() && host.url.scheme() == "http" && !host.is_loopback() {
+        if authorization.is_some() && address.url.scheme() == "http" && !address.is_loopback() {
             tracing::warn!(
-                host = host.shown(),
+                address = address.as_str(),
                 "{} is sent over plain http to another machine; use https",
                 engine.key_variable
             );
         }
         Ok(Self {
             client,
-            host,
-            limits,
+            address,
+            timeouts,
             authorization,
             engine,
             trace: HeaderMap::new(),
@@ -102,7 +112,7 @@ impl Http {
     }
 
     /// The same client for one request that may belong to a trace.
-    pub(crate) fn traced(&self, trace: Option<&Trace>) -> Self {
+    pub(crate) fn with_trace(&self, trace: Option<&Trace>) -> Self {
         let mut traced = self.clone();
         let Some(trace) = trace else {
             return traced;
@@ -120,18 +130,21 @@ impl Http {
         traced
     }
 
-    /// Sends a request and gives the response once its headers are there and say 2xx.
-    ///
-    /// `within` bounds everything until then.
+    /// Sends a request and gives the response once its headers are there and say 2xx. `timeout`
+    /// bounds everything until then.
     pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<Bytes>,
-        within: Limit,
+        timeout: Timeout,
     ) -> Result<Response, Failure> {
-        let url = self.host.url.join(path).map_err(|error| {
-            ProviderError::new(ErrorKind::Invalid, "That request has no address.", error)
+        let url = self.address.url.join(path).map_err(|error| {
+            ProviderError::new(
+                ErrorKind::Invalid,
+                "The address of that request can't be built.",
+                error,
+            )
         })?;
         let mut request = self.client.request(method, url);
         if !self.trace.is_empty() {
@@ -143,11 +156,12 @@ impl Http {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let response = match tokio::time::timeout(self.limits.of(within), request.send()).await {
-            Err(_) => return Err(self.timed_out(within).into()),
-            Ok(Err(error)) => return Err(self.not_sent(&error).into()),
-            Ok(Ok(response)) => response,
-        };
+        let response =
+            match tokio::time::timeout(self.timeouts.duration(timeout), request.send()).await {
+                Err(_) => return Err(self.timed_out(timeout).into()),
+                Ok(Err(error)) => return Err(self.not_sent(&error).into()),
+                Ok(Ok(response)) => response,
+            };
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -156,8 +170,8 @@ impl Http {
             return Err(self.redirected(&response).into());
         }
         let retry_after = retry_after(&response);
-        let deadline = Instant::now() + self.limits.idle;
-        let body = self.beginning(response, deadline).await;
+        let deadline = Instant::now() + self.timeouts.idle;
+        let body = self.read_beginning(response, deadline).await;
         Err(Failure::Refused {
             status,
             retry_after,
@@ -171,48 +185,51 @@ impl Http {
         method: Method,
         path: &str,
         body: Option<Bytes>,
-        within: Limit,
+        timeout: Timeout,
     ) -> Result<T, Failure> {
-        let deadline = Instant::now() + self.limits.of(within);
-        let response = self.send(method, path, body, within).await?;
-        let most = WHOLE_ANSWER_MOST;
-        let body = self.whole(response, most, deadline, within).await?;
+        let deadline = Instant::now() + self.timeouts.duration(timeout);
+        let response = self.send(method, path, body, timeout).await?;
+        let body = self
+            .read_whole(response, MAX_WHOLE_ANSWER, deadline, timeout)
+            .await?;
         serde_json::from_slice(&body).map_err(|error| self.not_understood(&body, &error).into())
     }
 
     /// The beginning of an error's body, as far as it can be had: what can't be read of it isn't
     /// worth another error.
-    async fn beginning(&self, mut response: Response, deadline: Instant) -> Bytes {
+    async fn read_beginning(&self, mut response: Response, deadline: Instant) -> Bytes {
         let mut body = Vec::new();
-        while body.len() < ERROR_BODY_MOST
-            && let Ok(Some(chunk)) = self.chunk(&mut response, deadline, Limit::Idle).await
+        while body.len() < MAX_ERROR_BODY
+            && let Ok(Some(chunk)) = self
+                .next_chunk(&mut response, deadline, Timeout::Idle)
+                .await
         {
             body.extend_from_slice(&chunk);
         }
-        body.truncate(ERROR_BODY_MOST);
+        body.truncate(MAX_ERROR_BODY);
         body.into()
     }
 
     /// Reads a body to its end, up to a size and a time.
-    pub(crate) async fn whole(
+    pub(crate) async fn read_whole(
         &self,
         mut response: Response,
-        most: usize,
+        longest: usize,
         deadline: Instant,
-        within: Limit,
+        timeout: Timeout,
     ) -> Result<Bytes, ProviderError> {
         let mut body = Vec::new();
-        while let Some(chunk) = self.chunk(&mut response, deadline, within).await? {
-            if body.len() + chunk.len() > most {
+        while let Some(chunk) = self.next_chunk(&mut response, deadline, timeout).await? {
+            if body.len() + chunk.len() > longest {
                 return Err(ProviderError::new(
                     ErrorKind::Engine,
                     format!(
                         "{} sent more than {} MB at once.",
                         self.engine.name,
-                        most >> 20
+                        longest >> 20
                     ),
                     format!(
-                        "a body beyond {most} bytes, starting {}",
+                        "a body beyond {longest} bytes, starting {}",
                         excerpt(&body, 80)
                     ),
                 ));
@@ -222,17 +239,17 @@ impl Http {
         Ok(body.into())
     }
 
-    /// The next piece of a body, by a deadline that `within` has set; `None` at its end.
-    pub(crate) async fn chunk(
+    /// The next piece of a body, by a deadline that `timeout` has set; `None` at its end.
+    pub(crate) async fn next_chunk(
         &self,
         response: &mut Response,
         deadline: Instant,
-        within: Limit,
+        timeout: Timeout,
     ) -> Result<Option<Bytes>, ProviderError> {
-        match by(deadline, response.chunk()).await {
-            None => Err(self.timed_out(within)),
-            Some(Ok(chunk)) => Ok(chunk),
-            Some(Err(error)) => Err(ProviderError::new(
+        match tokio::time::timeout_at(deadline, response.chunk()).await {
+            Err(_) => Err(self.timed_out(timeout)),
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(ProviderError::new(
                 ErrorKind::Truncated,
                 format!(
                     "The connection to {} broke in the middle of the answer.",
@@ -243,45 +260,45 @@ impl Http {
         }
     }
 
-    /// Something came, but not what this engine would send.
+    /// The error for bytes that this engine wouldn't send.
     pub(crate) fn not_understood(&self, raw: &[u8], why: &dyn std::fmt::Display) -> ProviderError {
         ProviderError::new(
             ErrorKind::Engine,
             format!(
-                "What answers at {} doesn't talk like {}. Is something else listening there?",
-                self.host.shown_publicly(),
+                "The program at {} doesn't talk like {}. Is something else listening there?",
+                self.address.public_description(),
                 self.engine.name
             ),
             format!("{why}; it began: {}", excerpt(raw, 200)),
         )
     }
 
-    fn timed_out(&self, within: Limit) -> ProviderError {
+    fn timed_out(&self, timeout: Timeout) -> ProviderError {
         let name = self.engine.name;
-        let waited = self.limits.of(within);
-        let (what, setting) = match within {
-            Limit::Connect => (
+        let waited = self.timeouts.duration(timeout);
+        let (what, setting) = match timeout {
+            Timeout::Connect => (
                 "took the connection and gave no answer",
                 "connect_timeout_ms",
             ),
-            Limit::FirstByte => ("sent no first line", "first_byte_timeout_ms"),
-            Limit::Idle => ("sent nothing more", "idle_timeout_ms"),
+            Timeout::FirstByte => ("sent no first line", "first_byte_timeout_ms"),
+            Timeout::Idle => ("sent nothing more", "idle_timeout_ms"),
         };
-        let why = match within {
-            Limit::FirstByte => "It may be loading a large model, or be overloaded",
-            Limit::Connect | Limit::Idle => "It may be overloaded",
+        let why = match timeout {
+            Timeout::FirstByte => "It may be loading a large model, or be overloaded",
+            Timeout::Connect | Timeout::Idle => "It may be overloaded",
         };
         ProviderError::new(
             ErrorKind::TimedOut,
             format!("{name} {what} for {waited:?}. {why}; raise {setting} if that is normal here."),
-            format!("{} {what} for {waited:?}", self.host.shown()),
+            format!("{} {what} for {waited:?}", self.address.as_str()),
         )
     }
 
     fn not_sent(&self, error: &reqwest::Error) -> ProviderError {
         let Engine { name, start, .. } = self.engine;
-        let place = self.host.shown_publicly();
-        let internal = format!("{}: {error:?}", self.host.shown());
+        let place = self.address.public_description();
+        let internal = format!("{}: {error:?}", self.address.as_str());
         if error.is_connect() || error.is_timeout() {
             return ProviderError::new(
                 ErrorKind::Unreachable,
@@ -304,9 +321,9 @@ impl Http {
         ProviderError::new(
             ErrorKind::Engine,
             format!(
-                "What answers at {} redirects elsewhere, and redirects aren't followed. \
+                "The program at {} redirects elsewhere, and redirects aren't followed. \
                  Set base_url to the engine's own address.",
-                self.host.shown_publicly()
+                self.address.public_description()
             ),
             format!("redirect {} to {}", response.status(), excerpt(to, 200)),
         )
@@ -316,19 +333,19 @@ impl Http {
 /// Why a request brought no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The engine answered with an error status: what it means is for the engine's own module.
+    /// The engine answered with an error status, which its own module explains.
     Refused {
         status: StatusCode,
         retry_after: Option<Duration>,
         body: Bytes,
     },
-    /// Anything else, already in words.
+    /// Everything else, explained already.
     Error(ProviderError),
 }
 
 impl Failure {
-    /// The engine's own word on when to try again.
-    pub(crate) fn told(&self) -> Option<Duration> {
+    /// When to try again, where the engine says so.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
             Self::Error(_) => None,
@@ -342,9 +359,9 @@ impl From<ProviderError> for Failure {
     }
 }
 
-/// What an error's body says: `{"error":"…"}`, `{"error":{"message":"…"}}` or `{"message":"…"}`,
-/// or whatever a proxy put in its place; one line, cut short.
-pub(crate) fn said(body: &[u8]) -> String {
+/// The message in an error's body: `{"error":"…"}`, `{"error":{"message":"…"}}`,
+/// `{"message":"…"}`, or the text that a proxy put in its place; one line, cut short.
+pub(crate) fn error_message(body: &[u8]) -> String {
     let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = parsed.get("error").unwrap_or(&parsed);
     let text = error
@@ -359,7 +376,7 @@ pub(crate) fn said(body: &[u8]) -> String {
 }
 
 /// JSON for a request's body.
-pub(crate) fn body_of(value: &impl Serialize) -> Result<Bytes, ProviderError> {
+pub(crate) fn json_body(value: &impl Serialize) -> Result<Bytes, ProviderError> {
     serde_json::to_vec(value).map(Bytes::from).map_err(|error| {
         ProviderError::new(
             ErrorKind::Invalid,
@@ -369,17 +386,15 @@ pub(crate) fn body_of(value: &impl Serialize) -> Result<Bytes, ProviderError> {
     })
 }
 
-/// Waits for something until a moment; `None` when the moment came first.
-pub(crate) async fn by<F: Future>(deadline: Instant, work: F) -> Option<F::Output> {
-    tokio::time::timeout_at(deadline, work).await.ok()
-}
-
 fn bearer(key: &str, engine: Engine) -> Result<HeaderValue, ProviderError> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", key.trim())).map_err(|_| {
         ProviderError::new(
             ErrorKind::Invalid,
-            format!("{} holds characters that no key has.", engine.key_variable),
-            "the key is no header value",
+            format!(
+                "{} holds characters that can't be in a key.",
+                engine.key_variable
+            ),
+            "the key can't be a header value",
         )
     })?;
     value.set_sensitive(true);
@@ -396,5 +411,5 @@ fn retry_after(response: &Response) -> Option<Duration> {
         .trim()
         .parse()
         .ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MOST))
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }

@@ -8,14 +8,15 @@ use tokio::time::Instant;
 
 use crate::{
     ProviderError,
-    error::{ErrorKind, excerpt},
+    error::ErrorKind,
     http::Http,
-    ollama::ndjson::Lines,
-    settings::Limit,
+    ndjson::{Lines, is_blank},
+    settings::Timeout,
+    text::excerpt,
 };
 
-/// Ollama itself reads lines of up to 8 MB; twice that is no line of any engine's making.
-const LONGEST_LINE: usize = 16 << 20;
+/// Ollama itself reads lines of up to 8 MB; no engine sends one of twice that length.
+pub(crate) const LONGEST_LINE: usize = 16 << 20;
 
 /// Reads a body line by line.
 pub(crate) struct BodyLines<'a> {
@@ -23,8 +24,8 @@ pub(crate) struct BodyLines<'a> {
     response: Response,
     lines: Lines,
     deadline: Instant,
-    // What set the deadline: the first line's limit, and then the one between lines.
-    within: Limit,
+    // The timeout that set the deadline: until the first line, and then between lines.
+    timeout: Timeout,
     ended: bool,
 }
 
@@ -50,21 +51,36 @@ impl<'a> BodyLines<'a> {
             response,
             lines: Lines::new(LONGEST_LINE),
             deadline: first_by,
-            within: Limit::FirstByte,
+            timeout: Timeout::FirstByte,
             ended: false,
         })
     }
 
     /// Reads the body's end when it is there already, so that the connection can be used again.
-    pub(crate) async fn end(&mut self) {
+    pub(crate) async fn read_end(&mut self) {
         let soon = Instant::now() + Duration::from_millis(20);
-        let _ = self.http.chunk(&mut self.response, soon, Limit::Idle).await;
+        let _ = self
+            .http
+            .next_chunk(&mut self.response, soon, Timeout::Idle)
+            .await;
     }
 
-    /// The next line that isn't empty; `None` at the body's end.
+    /// The next line that isn't blank, also a last one without its newline; `None` at the body's
+    /// end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ProviderError> {
+        while let Some(line) = self.next_or_blank().await? {
+            if !is_blank(&line) {
+                return Ok(Some(line));
+            }
+        }
+        Ok(self.lines.take_rest())
+    }
+
+    /// The next line, blank or not; `None` at the body's end, even when a last line has no
+    /// newline.
+    pub(crate) async fn next_or_blank(&mut self) -> Result<Option<Bytes>, ProviderError> {
         loop {
-            let line = self.lines.next_line().map_err(|too_long| {
+            let line = self.lines.next_line_or_blank().map_err(|too_long| {
                 ProviderError::new(
                     ErrorKind::Engine,
                     format!(
@@ -74,18 +90,20 @@ impl<'a> BodyLines<'a> {
                     format!("a line that began: {}", excerpt(&too_long.start, 200)),
                 )
             })?;
-            if line.is_some() {
+            if let Some(line) = line {
                 // The clock runs from line to line: bytes that never become one are no progress.
-                self.within = Limit::Idle;
-                self.deadline = Instant::now() + self.http.limits.idle;
-                return Ok(line);
+                if !is_blank(&line) {
+                    self.timeout = Timeout::Idle;
+                    self.deadline = Instant::now() + self.http.timeouts.idle;
+                }
+                return Ok(Some(line));
             }
             if self.ended {
-                return Ok(self.lines.rest());
+                return Ok(None);
             }
             let chunk = self
                 .http
-                .chunk(&mut self.response, self.deadline, self.within);
+                .next_chunk(&mut self.response, self.deadline, self.timeout);
             match chunk.await? {
                 Some(chunk) => self.lines.push(chunk),
                 None => self.ended = true,

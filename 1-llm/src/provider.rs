@@ -10,17 +10,17 @@ use crate::{ChatEvent, ChatRequest, Completion, ErrorKind, ProviderError};
 /// An answer on its way. Dropping it cancels the work behind it.
 pub type ChatStream = Pin<Box<dyn Stream<Item = Result<ChatEvent, ProviderError>> + Send>>;
 
-/// Something that can hold a chat: Ollama, an OpenAI-compatible server, the built-in tutor.
+/// An engine that can hold a chat: Ollama, an OpenAI-compatible server, the built-in tutor.
 #[async_trait::async_trait]
 pub trait Provider: Send + Sync {
     /// A short fixed name: `ollama`, `openai`, `tutor`.
     fn name(&self) -> &'static str;
 
-    /// Starts an answer. The stream ends with [`ChatEvent::Done`] or with an error;
-    /// one that just stops was cut, and says so with [`ProviderError`].
+    /// Starts an answer. The stream ends with [`ChatEvent::Done`] or with an error. An answer that
+    /// was cut off ends with [`ErrorKind::Truncated`].
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError>;
 
-    /// The whole answer at once, for those who don't show it as it grows.
+    /// The whole answer at once, for callers who don't show it as it grows.
     async fn complete(&self, request: ChatRequest) -> Result<Completion, ProviderError> {
         let mut answer = self.chat(request).await?;
         while let Some(event) = answer.next().await {
@@ -30,15 +30,15 @@ pub trait Provider: Send + Sync {
         }
         Err(ProviderError::new(
             ErrorKind::Truncated,
-            "The answer just stopped: what came is not the whole of it.",
-            format!("the stream of {} ended without an end", self.name()),
+            "The answer stopped before its end. Ask again.",
+            format!("the stream of {} ended without Done", self.name()),
         ))
     }
 
     /// The models that can be asked for, by name.
     async fn models(&self) -> Result<Vec<Model>, ProviderError>;
 
-    /// Whether the engine answers, and who it is. Returns within the connect time-out and a moment.
+    /// Whether the engine answers, and its version. Returns within the connect timeout and a moment.
     async fn health(&self) -> Result<Health, ProviderError>;
 }
 
@@ -53,14 +53,14 @@ pub struct Model {
     pub parameters: String,
     /// Quantisation, such as `Q4_K_M`; empty when unknown.
     pub quantization: String,
-    /// What it can do: `completion`, `tools`, `thinking`, `vision`, `embedding`…
+    /// Its abilities: `completion`, `tools`, `thinking`, `vision`, `embedding`…
     pub capabilities: Vec<String>,
 }
 
-/// Who answers behind a provider.
+/// The engine behind a provider, when it answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// The provider that speaks, by [`Provider::name`].
+    /// The provider's name, as [`Provider::name`] gives it.
     pub provider: String,
     /// The engine's version; empty when it has none.
     pub version: String,

@@ -5,12 +5,12 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ollama::Host;
+use crate::address::{Address, Syntax};
 
-/// Which provider to build.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The provider to build, as the configuration and the command line name it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Choice {
+pub enum ProviderName {
     /// Ollama when it answers, else the tutor: decided for each chat.
     #[default]
     Auto,
@@ -18,8 +18,20 @@ pub enum Choice {
     Ollama,
     /// Any server with an OpenAI-compatible `/v1`.
     Openai,
-    /// The built-in tutor, which needs nothing.
+    /// The built-in tutor, which needs no engine.
     Tutor,
+}
+
+impl ProviderName {
+    /// How `base_url` is written for this provider.
+    fn address_syntax(self) -> Syntax {
+        // The tutor has no address; one that is set for Ollama may stay when it is chosen.
+        if matches!(self, Self::Auto | Self::Ollama | Self::Tutor) {
+            Syntax::Ollama
+        } else {
+            Syntax::Url
+        }
+    }
 }
 
 /// The settings of this crate, as they stand in a configuration file's `[llm]` section.
@@ -30,8 +42,8 @@ pub enum Choice {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// `auto`, `ollama`, `openai` or `tutor`.
-    pub provider: Choice,
-    /// The engine's address; else `OLLAMA_HOST` (or `OPENAI_BASE_URL`), else Ollama's default.
+    pub provider: ProviderName,
+    /// The engine's address; else `OLLAMA_HOST` (or `OPENAI_BASE_URL`), else Ollama's usual one.
     pub base_url: Option<String>,
     /// The model to use when a chat names none; else the first one that can chat.
     pub default_model: Option<String>,
@@ -54,7 +66,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            provider: Choice::Auto,
+            provider: ProviderName::Auto,
             base_url: None,
             default_model: None,
             num_ctx: None,
@@ -85,7 +97,7 @@ impl Settings {
     /// Refuses what can't work, naming the field.
     ///
     /// # Errors
-    /// When a limit is zero or absurd, when the time-outs don't nest (connect ≤ first byte), or
+    /// When a limit is zero or absurd, when the timeouts don't nest (connect ≤ first byte), or
     /// when the address isn't one.
     pub fn validate(&self) -> Result<(), SettingsError> {
         let refuse = |field, problem: String| Err(SettingsError { field, problem });
@@ -140,15 +152,15 @@ impl Settings {
             );
         }
         if let Some(url) = &self.base_url
-            && let Err(problem) = Host::parse(url)
+            && let Err(problem) = Address::parse(url, self.provider.address_syntax())
         {
             return refuse("base_url", problem);
         }
         Ok(())
     }
 
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        Timeouts {
             connect: Duration::from_millis(self.connect_timeout_ms),
             first_byte: Duration::from_millis(self.first_byte_timeout_ms),
             idle: Duration::from_millis(self.idle_timeout_ms),
@@ -182,32 +194,32 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// The time-outs of a request to an engine.
+/// The timeouts of a request to an engine.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     pub(crate) first_byte: Duration,
     pub(crate) idle: Duration,
 }
 
-/// One of the time-outs, so that what passed it can name the setting to raise.
+/// One of the timeouts, so that an error can name the setting to raise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limit {
+pub(crate) enum Timeout {
     Connect,
     FirstByte,
     Idle,
 }
 
-/// An answer that is due within the connect time-out gets this much more, so that a connection
-/// that doesn't open is told from an engine that doesn't answer.
-const MOMENT: Duration = Duration::from_millis(250);
+/// An answer that is due within the connect timeout gets this much more: so a connection that
+/// doesn't open and an engine that doesn't answer have different errors.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
-impl Limits {
-    pub(crate) fn of(&self, limit: Limit) -> Duration {
-        match limit {
-            Limit::Connect => self.connect + MOMENT,
-            Limit::FirstByte => self.first_byte,
-            Limit::Idle => self.idle,
+impl Timeouts {
+    pub(crate) fn duration(&self, timeout: Timeout) -> Duration {
+        match timeout {
+            Timeout::Connect => self.connect + ANSWER_MARGIN,
+            Timeout::FirstByte => self.first_byte,
+            Timeout::Idle => self.idle,
         }
     }
 }
@@ -222,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_of_time_outs_that_cannot_work_names_the_field() {
+    fn timeouts_that_do_not_nest_name_the_field() {
         let settings = Settings {
             first_byte_timeout_ms: 1_000,
             ..Settings::default()
@@ -262,6 +274,28 @@ mod tests {
         let refused = settings.validate().unwrap_err();
         assert_eq!(refused.field, "base_url");
         assert!(!format!("{refused} {refused:?} {settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_address_is_read_by_the_rules_of_the_provider_that_it_is_for() {
+        let refused = |provider, url: &str| {
+            let settings = Settings {
+                provider,
+                base_url: Some(url.to_owned()),
+                ..Settings::default()
+            };
+            settings.validate().err().map(|refused| refused.field)
+        };
+        for without_scheme in ["gpu:8000", "gpu"] {
+            assert_eq!(refused(ProviderName::Auto, without_scheme), None);
+            assert_eq!(refused(ProviderName::Ollama, without_scheme), None);
+            assert_eq!(refused(ProviderName::Tutor, without_scheme), None);
+            assert_eq!(
+                refused(ProviderName::Openai, without_scheme),
+                Some("base_url")
+            );
+        }
+        assert_eq!(refused(ProviderName::Openai, "http://gpu:8000/v1"), None);
     }
 
     #[test]

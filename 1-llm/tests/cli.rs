@@ -126,7 +126,7 @@ async fn a_failure_says_what_to_do_exits_1_and_keeps_what_came() {
     .await;
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), "Hej på dig!\n"));
     assert!(
-        ran.err.contains("not the whole of it") && ran.err.contains("before the answer did"),
+        ran.err.contains("which is not complete") && ran.err.contains("before the answer did"),
         "{}",
         ran.err
     );
@@ -224,7 +224,7 @@ async fn ctrl_c_stops_a_pull_and_says_that_it_can_go_on() {
     interrupt(&child).await;
     within(err.read_to_string(&mut line)).await.unwrap();
     assert_eq!(ended(&mut child).await, Some(130));
-    assert!(line.contains("goes on from here"), "{line}");
+    assert!(line.contains("continues from here"), "{line}");
 }
 
 #[tokio::test]

@@ -3,10 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 use bytes::Bytes;
-use mcp_llm::{
-    ChatEvent,
-    ollama::{decode::Decoder, ndjson::Lines},
-};
+use mcp_llm::{ChatEvent, ndjson::Lines, ollama::decode::Decoder};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -16,7 +13,11 @@ fn decode(chunks: &[&[u8]]) -> Result<Vec<ChatEvent>, String> {
     let mut decoder = Decoder::new("m", tokio::time::Instant::now());
     let mut events = Vec::new();
     let mut take = |line: &[u8]| -> Result<(), String> {
-        events.extend(decoder.line(line).map_err(|error| format!("{error:?}"))?);
+        events.extend(
+            decoder
+                .decode_line(line)
+                .map_err(|error| format!("{error:?}"))?,
+        );
         Ok(())
     };
     for chunk in chunks {
@@ -25,7 +26,7 @@ fn decode(chunks: &[&[u8]]) -> Result<Vec<ChatEvent>, String> {
             take(&line)?;
         }
     }
-    if let Some(rest) = lines.rest() {
+    if let Some(rest) = lines.take_rest() {
         take(&rest)?;
     }
     for event in &mut events {

@@ -9,14 +9,13 @@ use insta::assert_snapshot;
 use mcp_llm::{
     Ollama, Settings,
     doctor::{State, examine},
-    ollama::Host,
 };
 
 const PLENTY: Option<u64> = Some(16_000_000_000);
 
 async fn examined(url: &str, memory: Option<u64>) -> (State, String) {
-    let host = Host::find(None, "OLLAMA_HOST", &|_| Some(url.to_owned())).unwrap();
-    let ollama = Ollama::new(host, &Settings::default(), None).unwrap();
+    let env = |name: &str| (name == "OLLAMA_HOST").then(|| url.to_owned());
+    let ollama = Ollama::connect(&Settings::default(), &env).unwrap();
     let report = examine(&ollama, memory).await;
     // The port is another one each time.
     (
@@ -136,7 +135,7 @@ async fn memory_that_is_not_known_is_said_to_be_unknown() {
     let fake = FakeOllama::start(Mode::ByModel).await;
     let (state, shown) = examined(&fake.url, None).await;
     assert_eq!(state, State::Ready);
-    let told = "Memory      how much is free isn't known on this system; llama3.2:latest takes about 3.1 GB\n";
+    let told = "Memory      the free memory isn't known on this system; llama3.2:latest takes about 3.1 GB\n";
     assert!(shown.contains(told), "{shown}");
 }
 

@@ -23,9 +23,9 @@ use axum::{
 use futures_util::StreamExt;
 use mcp_llm::{
     ChatRequest, ErrorKind, Message, OpenAi, Provider, Settings,
+    address::{Address, Syntax},
     chat::{Think, Usage},
     connect,
-    ollama::Host,
 };
 use serde_json::{Value, json};
 use support::{Heard, ask, collect, weather, within};
@@ -88,7 +88,12 @@ impl Server {
             connect_timeout_ms: 500,
             ..Settings::default()
         };
-        OpenAi::new(Host::parse(&self.url).unwrap(), &settings, Some("s3cret")).unwrap()
+        OpenAi::new(
+            Address::parse(&self.url, Syntax::Url).unwrap(),
+            &settings,
+            Some("s3cret"),
+        )
+        .unwrap()
     }
 
     async fn hear(&self, request: ChatRequest) -> Heard {
@@ -246,6 +251,93 @@ async fn comments_event_names_and_any_chunking_do_no_harm() {
 }
 
 #[tokio::test]
+async fn an_event_of_several_lines_is_one_event_and_its_last_blank_line_may_be_missing() {
+    let text = "data: {\"choices\":[{\"delta\":\ndata: {\"content\":\"Hej\"}}]}\nid: 7\n\n\
+        data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n";
+    let done = Server::answering(200, "text/event-stream", &[text.as_bytes()])
+        .await
+        .hear(ask("hi"))
+        .await
+        .done();
+    assert_eq!(done.message.content, "Hej");
+}
+
+#[tokio::test]
+async fn a_last_line_that_was_cut_is_a_cut_answer_and_no_other_engine() {
+    let cut = format!(
+        "data: {}\n\ndata: {{\"cho",
+        delta(&json!({"content": "Hej"}))
+    );
+    let heard = Server::answering(200, "text/event-stream", &[cut.as_bytes()])
+        .await
+        .hear(ask("hi"))
+        .await;
+    assert_eq!(heard.contents, ["Hej"]);
+    assert_eq!(heard.end.unwrap_err().kind, ErrorKind::Truncated);
+}
+
+#[tokio::test]
+async fn a_line_or_an_event_without_end_is_refused_at_its_limit() {
+    let megabyte = "x".repeat(1 << 20);
+    for (piece, unit) in [
+        (megabyte.clone(), "line"),
+        (format!("data: {megabyte}\n"), "event"),
+    ] {
+        let pieces: Vec<&[u8]> = std::iter::once(&b"data: "[..])
+            .chain(std::iter::repeat_n(piece.as_bytes(), 20))
+            .collect();
+        let error = Server::answering(200, "text/event-stream", &pieces)
+            .await
+            .hear(ask("hi"))
+            .await
+            .end
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Engine);
+        let expected = format!("an {unit} of more than 16 MB").replace("an line", "a line");
+        assert!(error.public.contains(&expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_never_become_a_line_are_no_progress_and_comments_are() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        for piece in [": still here\n", "x"] {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            assert_ne!(socket.read(&mut request).await.unwrap(), 0);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+            socket.write_all(head.as_bytes()).await.unwrap();
+            for _ in 0..8 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if socket.write_all(piece.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+            let end = format!("\ndata: {}\n\n", finish("stop"));
+            let _ = socket.write_all(end.as_bytes()).await;
+        }
+    });
+    let settings = Settings {
+        connect_timeout_ms: 200,
+        first_byte_timeout_ms: 200,
+        idle_timeout_ms: 200,
+        ..Settings::default()
+    };
+    let provider =
+        OpenAi::new(Address::parse(&url, Syntax::Url).unwrap(), &settings, None).unwrap();
+    let request = || ChatRequest {
+        model: Some("m".to_owned()),
+        ..ask("hi")
+    };
+    within(collect(&provider, request())).await.done();
+    let error = within(collect(&provider, request())).await.end.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TimedOut);
+    within(server).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_end_without_a_reason_is_a_cut_answer_and_one_with_a_reason_needs_no_done() {
     let event = |value: &Value| format!("data: {value}\n\n").into_bytes();
     let word = event(&delta(&json!({"content": "Hej"})));
@@ -266,6 +358,7 @@ async fn an_error_in_the_middle_is_an_error_and_what_came_before_it_is_kept() {
     for error in [
         "data: {\"error\":{\"message\":\"boom\",\"code\":500}}\n\n",
         "error: {\"message\":\"boom\"}\n\n",
+        "event: error\ndata: {\"message\":\"boom\"}\n\n",
     ] {
         let word = format!("data: {}\n\n{error}", delta(&json!({"content": "Hej"})));
         let heard = Server::answering(200, "text/event-stream", &[word.as_bytes()])
@@ -278,6 +371,10 @@ async fn an_error_in_the_middle_is_an_error_and_what_came_before_it_is_kept() {
         assert!(
             error.internal().contains("boom") && !error.public.contains("boom"),
             "{error:?}"
+        );
+        assert!(
+            error.public.contains("failed while it ran the model"),
+            "{error}"
         );
     }
 }
@@ -313,7 +410,7 @@ async fn refusals_say_what_to_do() {
             400,
             r#"{"error":"tools param requires --jinja flag to be supported"}"#,
             ErrorKind::Unsupported,
-            "tools",
+            "start the server with them",
         ),
         (
             400,
@@ -321,7 +418,7 @@ async fn refusals_say_what_to_do() {
             ErrorKind::Invalid,
             "bad temperature",
         ),
-        (500, "<html>", ErrorKind::Engine, "log"),
+        (500, "<html>", ErrorKind::Engine, "its own log says why"),
     ] {
         let server = Server::answering(status, "application/json", &[body.as_bytes()]).await;
         let error = server.hear(ask("hi")).await.end.unwrap_err();
@@ -380,12 +477,91 @@ async fn the_address_comes_from_the_settings_or_the_environment_and_is_needed() 
     );
     let server = Server::streaming(&[finish("stop")]).await;
     let url = format!("{}/v1", server.url);
-    let provider = connect(&settings, &|name| {
-        (name == "OPENAI_BASE_URL").then(|| url.clone())
-    })
-    .unwrap();
+    let env = |name: &str| (name == "OPENAI_BASE_URL").then(|| url.clone());
+    let provider = connect(&settings, &env).unwrap();
     assert_eq!(provider.name(), "openai");
     collect(&*provider, ask("hi")).await.done();
+    // The settings win over the environment, and OLLAMA_HOST says nothing about this provider.
+    let elsewhere = Settings {
+        base_url: Some("http://127.0.0.1:9/v1".to_owned()),
+        ..settings.clone()
+    };
+    let error = connect(&elsewhere, &env)
+        .unwrap()
+        .models()
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .public
+            .contains("http://127.0.0.1:9/v1 (from base_url)"),
+        "{error}"
+    );
+    let ollamas = |name: &str| (name == "OLLAMA_HOST").then(|| url.clone());
+    assert!(connect(&settings, &ollamas).is_err());
+}
+
+#[test]
+fn an_address_is_a_url_here_and_none_of_ollamas_rules_repairs_it() {
+    let settings: Settings = serde_json::from_value(json!({"provider": "openai"})).unwrap();
+    for (written, problem) in [
+        ("gpu", "must begin with http://"),
+        ("http://gpu:port/v1", "has a port that isn't a number"),
+        (
+            "http://me:hunter2@gpu/v1",
+            "holds a user name or a password",
+        ),
+    ] {
+        let env = |name: &str| (name == "OPENAI_BASE_URL").then(|| written.to_owned());
+        let from_environment = connect(&settings, &env).err().unwrap();
+        let expected = format!("OPENAI_BASE_URL {problem}");
+        assert!(
+            from_environment.public.starts_with(&expected),
+            "{from_environment}"
+        );
+        let configured = Settings {
+            base_url: Some(written.to_owned()),
+            ..settings.clone()
+        };
+        let from_settings = connect(&configured, &|_| None).err().unwrap();
+        let expected = format!("base_url: {problem}");
+        assert!(
+            from_settings.public.starts_with(&expected),
+            "{from_settings}"
+        );
+    }
+    // Ollama's usual address is an address like any other when it was set.
+    let configured = Settings {
+        base_url: Some("http://127.0.0.1:11434".to_owned()),
+        ..settings
+    };
+    assert!(connect(&configured, &|_| None).is_ok());
+}
+
+#[tokio::test]
+async fn names_from_the_server_lose_what_hides_and_what_drives_a_terminal() {
+    let app = Router::new().route(
+        "/v1/models",
+        get(|| async { Json::from(json!({"data": [{"id": "qwen\u{202e}7b\u{1b}[2J\u{200b}"}]})) }),
+    )
+    .route(
+        "/v1/chat/completions",
+        post(|| async {
+            let event = json!({"model": "qwen\u{202e}7b\u{1b}[2J", "choices": [{"delta": {}, "finish_reason": "st\u{7}op"}]});
+            ([(header::CONTENT_TYPE, "text/event-stream")], format!("data: {event}\n\n"))
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let address = Address::parse(&url, Syntax::Url).unwrap();
+    let provider = OpenAi::new(address, &Settings::default(), None).unwrap();
+    assert_eq!(provider.models().await.unwrap()[0].name, "qwen7b[2J");
+    let done = within(collect(&provider, ask("hi"))).await.done();
+    assert_eq!(
+        (done.model.as_str(), done.done_reason.as_str()),
+        ("qwen7b[2J", "stop")
+    );
 }
 
 #[tokio::test]
@@ -406,7 +582,12 @@ async fn dropping_the_stream_closes_the_connection() {
         let mut rest = Vec::new();
         let _ = socket.read_to_end(&mut rest).await;
     });
-    let provider = OpenAi::new(Host::parse(&url).unwrap(), &Settings::default(), None).unwrap();
+    let provider = OpenAi::new(
+        Address::parse(&url, Syntax::Url).unwrap(),
+        &Settings::default(),
+        None,
+    )
+    .unwrap();
     let request = ChatRequest {
         model: Some("m".to_owned()),
         ..ask("hi")
@@ -435,7 +616,12 @@ async fn a_busy_server_is_asked_again_before_anything_was_said() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let provider = OpenAi::new(Host::parse(&url).unwrap(), &Settings::default(), None).unwrap();
+    let provider = OpenAi::new(
+        Address::parse(&url, Syntax::Url).unwrap(),
+        &Settings::default(),
+        None,
+    )
+    .unwrap();
     let request = ChatRequest {
         model: Some("m".to_owned()),
         ..ask("hi")

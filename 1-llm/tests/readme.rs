@@ -89,3 +89,21 @@ fn the_doctors_words_on_the_page_are_the_doctors_words() {
         "the page should show:\n{told}"
     );
 }
+
+#[test]
+fn the_scope_in_the_glossary_is_one_that_the_servers_page_has() {
+    let glossary = mcp_llm::pages::get("glossary").unwrap().text;
+    let section = glossary.split("\n## Scope\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let server = mcp_llm::pages::get("2-server").unwrap().text;
+    let scopes: Vec<&str> = section
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| code.contains(':') && *code != "kind:name:action")
+        .collect();
+    assert!(scopes.len() >= 2, "{scopes:?}");
+    for scope in scopes {
+        assert!(server.contains(scope), "2-server/README.md has no {scope}");
+    }
+}

@@ -173,7 +173,7 @@ static PAGES: [Page; 2] = [
 
 #[tokio::test]
 async fn a_conversation_with_fixed_pages() {
-    let tutor = Tutor::of(&PAGES).with_pace(Duration::ZERO);
+    let tutor = Tutor::with_pages(&PAGES).with_pace(Duration::ZERO);
     let mut shown = String::new();
     for conversation in [
         &["What is a sail?", "And how do I hoist it?", "more"][..],

@@ -8,16 +8,19 @@ use mcp_llm::{
     connect,
 };
 
-use super::{Common, Stop, invalid, out::Out, variable};
+use super::{
+    common::{Common, Stop, variable},
+    out::Out,
+};
 
-/// No question on standard input is longer.
-const QUESTION_MOST: usize = 4 << 20;
+/// The longest question that is read from standard input.
+const MAX_QUESTION: usize = 4 << 20;
 
 #[derive(clap::Args)]
 pub(super) struct Ask {
     /// The question; `-` reads it from standard input.
     question: String,
-    /// Which model; else the first that can chat.
+    /// The model to ask; else the first that can chat.
     #[arg(long, short, env = "MCP_LLM__DEFAULT_MODEL")]
     model: Option<String>,
     /// Think first, or don't. The thinking goes to standard error.
@@ -35,13 +38,13 @@ pub(super) struct Ask {
 impl Ask {
     pub(super) async fn run(self, common: &Common, out: &mut Out) -> Result<ExitCode, Stop> {
         let stats = self.stats;
-        let may_be_model = common.has_stand_in() && self.model.as_deref() != Some("tutor");
+        let wants_model = common.has_stand_in() && self.model.as_deref() != Some("tutor");
         let request = self.request()?;
         let provider = connect(&common.settings(), &variable)?;
         let mut answer = provider.chat(request).await?;
         let mut ends_in_newline = true;
         let mut is_thinking = false;
-        // One listener for the whole of it: a new one in each round would miss a signal that came
+        // One listener for the whole answer: a new one in each round would miss a signal that came
         // between two of them.
         let mut stop = pin!(tokio::signal::ctrl_c());
         loop {
@@ -73,7 +76,7 @@ impl Ask {
                     ends_in_newline = text.ends_with('\n');
                     out.text(&text)?;
                 }
-                // None are offered here, so none should come.
+                // No tools are offered here, so no call should come.
                 Some(Ok(ChatEvent::ToolCalls(calls))) => {
                     let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
                     out.warning(&format!(
@@ -88,13 +91,13 @@ impl Ask {
                     for warning in &done.warnings {
                         out.warning(warning);
                     }
-                    if may_be_model && done.provider == "tutor" {
+                    if wants_model && done.provider == "tutor" {
                         out.note(
                             "The built-in tutor answered. For a language model: mcp-llm doctor",
                         );
                     }
                     if stats {
-                        out.note(&told(&done));
+                        out.note(&statistics(&done));
                     }
                     return Ok(ExitCode::SUCCESS);
                 }
@@ -107,7 +110,7 @@ impl Ask {
                 None => {
                     let cut = ProviderError::new(
                         ErrorKind::Truncated,
-                        "The answer just stopped.",
+                        "The answer stopped before its end. Ask again.",
                         "no Done event",
                     );
                     return Err(cut.into());
@@ -118,7 +121,7 @@ impl Ask {
 
     fn request(self) -> Result<ChatRequest, Stop> {
         let question = if self.question == "-" {
-            from_standard_input()?
+            read_standard_input()?
         } else {
             self.question
         };
@@ -142,32 +145,32 @@ impl Ask {
 }
 
 /// The whole question, or none: half of one would be answered as if it were all.
-fn from_standard_input() -> Result<String, ProviderError> {
+fn read_standard_input() -> Result<String, ProviderError> {
     let mut text = String::new();
     // One byte more than is taken, to see that there is more.
     let read = std::io::stdin()
-        .take(QUESTION_MOST as u64 + 1)
+        .take(MAX_QUESTION as u64 + 1)
         .read_to_string(&mut text);
     if let Err(error) = read {
-        return Err(invalid(format!(
+        return Err(ProviderError::invalid(format!(
             "The question can't be read from standard input: {error}."
         )));
     }
-    if text.len() > QUESTION_MOST {
-        let most = QUESTION_MOST >> 20;
-        return Err(invalid(format!(
-            "The question on standard input is longer than {most} MB."
+    if text.len() > MAX_QUESTION {
+        return Err(ProviderError::invalid(format!(
+            "The question on standard input is longer than {} MB.",
+            MAX_QUESTION >> 20
         )));
     }
     Ok(text)
 }
 
 /// The statistics, as one line.
-fn told(done: &Completion) -> String {
+fn statistics(done: &Completion) -> String {
     let mut parts = vec![format!("{} via {}", done.model, done.provider)];
     parts.push(format!(
         "first token after {}",
-        seconds(done.timings.first_token)
+        display_time(done.timings.first_token)
     ));
     if let Some(rate) = tokens_per_second(done) {
         parts.push(format!("{rate:.1} tokens/s"));
@@ -179,7 +182,10 @@ fn told(done: &Completion) -> String {
         ));
     }
     if done.timings.load >= Duration::from_millis(100) {
-        parts.push(format!("{} to load the model", seconds(done.timings.load)));
+        parts.push(format!(
+            "{} to load the model",
+            display_time(done.timings.load)
+        ));
     }
     if let Some(context) = done.context {
         parts.push(format!("context {} of {}", context.used, context.size));
@@ -199,7 +205,7 @@ fn tokens_per_second(done: &Completion) -> Option<f64> {
     (tokens > 0 && time > 0.0).then(|| tokens as f64 / time)
 }
 
-fn seconds(time: Duration) -> String {
+fn display_time(time: Duration) -> String {
     if time < Duration::from_secs(1) {
         format!("{} ms", time.as_millis())
     } else {

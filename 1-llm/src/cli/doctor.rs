@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use mcp_llm::doctor::{examine, free_memory};
 
-use super::{Common, Stop, out::Out};
+use super::{
+    common::{Common, Stop},
+    out::Out,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Doctor {

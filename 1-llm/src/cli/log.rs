@@ -1,5 +1,5 @@
-//! What the library reports besides its results: its warnings, and with `--verbose` all it says.
-//! Only this crate's own words; those of the libraries under it are for whoever writes them.
+//! What the library reports besides its results: its warnings, and everything with `--verbose`.
+//! Only this crate's own lines: those of the libraries under it help only those who write them.
 
 use std::io::{self, IsTerminal};
 

@@ -1,24 +1,30 @@
 //! The command line: what can be typed, and what its exit codes mean.
 
-mod ask;
-mod doctor;
-mod models;
-// What the library has to say besides: warnings, and with --verbose more.
-mod log;
-// What is printed, and where to.
+// The global options.
+mod common;
+// Results go to standard output, notes to standard error.
 mod out;
+// The library's warnings, and with --verbose more.
+mod log;
+// Is everything there?
+mod doctor;
+// Which models are there?
+mod models;
+// Fetch one.
 mod pull;
+// Ask it something.
+mod ask;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use mcp_llm::{ErrorKind, Ollama, ProviderError, Settings, ollama::Host, settings::Choice};
+use clap::{Parser, Subcommand};
 
+use common::{Common, Stop};
 use out::Out;
 
 const AFTER: &str = "\
 Examples:
-  mcp-llm doctor                        what is there, and what to do next
+  mcp-llm doctor                        see what is missing, and what to do next
   mcp-llm pull llama3.2                 fetch a model
   mcp-llm ask --stats \"What is MCP?\"    ask, and see how fast the answer came
 
@@ -30,7 +36,7 @@ Exit codes:
 
 Environment:
   OLLAMA_HOST       where Ollama listens (default 127.0.0.1:11434)
-  OLLAMA_API_KEY    a key for Ollama, where it wants one
+  OLLAMA_API_KEY    a key for Ollama, if it requires one
   OPENAI_BASE_URL, OPENAI_API_KEY
                     the same for --provider openai
   MCP_LLM__DEFAULT_MODEL
@@ -47,34 +53,13 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(clap::Args)]
-struct Common {
-    /// The engine's address, instead of OLLAMA_HOST.
-    #[arg(long, global = true, env = "MCP_LLM__BASE_URL", value_name = "URL")]
-    base_url: Option<String>,
-    /// Who answers: auto is Ollama when it does, else the tutor.
-    #[arg(long, global = true, env = "MCP_LLM__PROVIDER", default_value = "auto")]
-    provider: ProviderName,
-    /// Say also what belongs in a log: raw messages and addresses.
-    #[arg(long, short, global = true)]
-    verbose: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum ProviderName {
-    Auto,
-    Ollama,
-    Openai,
-    Tutor,
-}
-
 #[derive(Subcommand)]
 enum Command {
     /// Find out what stands between here and a first answer.
     Doctor(doctor::Doctor),
     /// List the models that can be asked.
     Models(models::Models),
-    /// Fetch a model into Ollama. Ctrl-C stops it; the next pull goes on from there.
+    /// Fetch a model into Ollama. Ctrl-C stops it; the next pull continues from there.
     Pull(pull::Pull),
     /// Ask a question; the answer streams to standard output.
     Ask(ask::Ask),
@@ -97,85 +82,8 @@ pub(crate) async fn run() -> ExitCode {
             out.error(&error);
             ExitCode::FAILURE
         }
-        // Whoever read the output has had enough, as `head` does.
-        Err(Stop::NobodyReads) => ExitCode::SUCCESS,
+        Err(Stop::OutputClosed) => ExitCode::SUCCESS,
     }
-}
-
-/// Why a command ends early.
-enum Stop {
-    Failed(ProviderError),
-    NobodyReads,
-}
-
-/// What was typed can't work; the message says why.
-fn invalid(problem: String) -> ProviderError {
-    ProviderError::new(
-        ErrorKind::Invalid,
-        problem,
-        "refused before anything was sent",
-    )
-}
-
-impl From<ProviderError> for Stop {
-    fn from(error: ProviderError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<std::io::Error> for Stop {
-    fn from(error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self::NobodyReads;
-        }
-        Self::Failed(ProviderError::new(
-            ErrorKind::Engine,
-            "The output can't be written.",
-            error,
-        ))
-    }
-}
-
-impl Common {
-    fn settings(&self) -> Settings {
-        Settings {
-            provider: match self.provider {
-                ProviderName::Auto => Choice::Auto,
-                ProviderName::Ollama => Choice::Ollama,
-                ProviderName::Openai => Choice::Openai,
-                ProviderName::Tutor => Choice::Tutor,
-            },
-            base_url: self.base_url.clone(),
-            default_model: variable("MCP_LLM__DEFAULT_MODEL")
-                .filter(|name| !name.trim().is_empty()),
-            ..Settings::default()
-        }
-    }
-
-    /// Whether the tutor stands in for an Ollama that doesn't answer.
-    fn has_stand_in(&self) -> bool {
-        matches!(self.provider, ProviderName::Auto)
-    }
-
-    /// Ollama itself, for what only it can do.
-    fn ollama(&self) -> Result<Ollama, ProviderError> {
-        if matches!(self.provider, ProviderName::Openai | ProviderName::Tutor) {
-            let problem = "This command is about Ollama, and the provider is another one. See what that \
-                one has with: mcp-llm models";
-            return Err(invalid(problem.to_owned()));
-        }
-        let host =
-            Host::find(self.base_url.as_deref(), "OLLAMA_HOST", &variable).map_err(invalid)?;
-        if let Some(warning) = &host.warning {
-            tracing::warn!("{}: {warning}", host.source);
-        }
-        let key = variable("OLLAMA_API_KEY").filter(|key| !key.trim().is_empty());
-        Ollama::new(host, &self.settings(), key.as_deref())
-    }
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 #[cfg(test)]

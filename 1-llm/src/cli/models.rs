@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use mcp_llm::{connect, doctor::bytes};
 
-use super::{Common, Stop, out::Out, variable};
+use super::{
+    common::{Common, Stop, variable},
+    out::Out,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Models {
@@ -45,7 +48,7 @@ impl Models {
         if models.is_empty() {
             out.note("No model yet. Get one with: mcp-llm pull llama3.2");
         }
-        // The tutor alone is what is left when Ollama doesn't answer: say why there is no more.
+        // Only the tutor is listed when Ollama doesn't answer: say why.
         if common.has_stand_in()
             && models.len() == 1
             && let Err(why) = common.ollama()?.version().await

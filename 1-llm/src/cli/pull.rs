@@ -6,7 +6,10 @@ use futures_util::StreamExt;
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use mcp_llm::ollama::PullProgress;
 
-use super::{Common, Stop, out::Out};
+use super::{
+    common::{Common, Stop},
+    out::Out,
+};
 
 /// One line at any width: a bar that wraps can't be cleared. Sizes are decimal, as Ollama and
 /// `mcp-llm models` show them.
@@ -23,8 +26,8 @@ impl Pull {
     pub(super) async fn run(self, common: &Common, out: &mut Out) -> Result<ExitCode, Stop> {
         let ollama = common.ollama()?;
         let mut steps = pin!(ollama.pull(&self.model));
-        let mut shown = Shown::default();
-        // One listener for the whole of it: a new one in each round would miss a signal that came
+        let mut display = PullDisplay::default();
+        // One listener for the whole pull: a new one in each round would miss a signal that came
         // between two of them.
         let mut stop = pin!(tokio::signal::ctrl_c());
         loop {
@@ -32,22 +35,22 @@ impl Pull {
                 // First, so that it listens before the first word is out.
                 biased;
                 _ = &mut stop => {
-                    shown.clear();
-                    out.note("Stopped. Run the same command again: it goes on from here.");
+                    display.clear();
+                    out.note("Stopped. Run the same command again: it continues from here.");
                     return Ok(ExitCode::from(130));
                 }
                 step = steps.next() => step,
             };
             match step {
-                Some(Ok(step)) => shown.step(&step, out),
+                Some(Ok(step)) => display.show_step(&step, out),
                 Some(Err(error)) => {
-                    shown.clear();
+                    display.clear();
                     return Err(error.into());
                 }
                 None => break,
             }
         }
-        shown.clear();
+        display.clear();
         out.line(&format!(
             "{} is ready. Try: mcp-llm ask --model {0} \"Hello\"",
             self.model
@@ -58,21 +61,21 @@ impl Pull {
 
 /// What the person sees: a bar for each layer, and a line for each other step.
 #[derive(Default)]
-struct Shown {
+struct PullDisplay {
     bar: Option<(String, ProgressBar)>,
     status: String,
 }
 
-impl Shown {
-    fn step(&mut self, step: &PullProgress, out: &mut Out) {
+impl PullDisplay {
+    fn show_step(&mut self, step: &PullProgress, out: &mut Out) {
         if step.digest.is_empty() || step.total == 0 {
             self.clear();
-            self.status_changed(&step.status, out);
+            self.show_status(&step.status, out);
             return;
         }
         if !out.is_watched() {
-            // A log wants to know that it goes on, not each step of it.
-            self.status_changed(&step.status, out);
+            // A log should show that it goes on, not each step of it.
+            self.show_status(&step.status, out);
             return;
         }
         let known = self.bar.take().filter(|(digest, _)| *digest == step.digest);
@@ -81,7 +84,7 @@ impl Shown {
         self.bar = Some((digest, bar));
     }
 
-    fn status_changed(&mut self, status: &str, out: &mut Out) {
+    fn show_status(&mut self, status: &str, out: &mut Out) {
         if self.status != status {
             out.note(status);
             status.clone_into(&mut self.status);
@@ -98,7 +101,11 @@ impl Shown {
 fn bar(step: &PullProgress) -> ProgressBar {
     let bar = ProgressBar::new(step.total);
     if let Ok(style) = ProgressStyle::with_template(BAR) {
-        bar.set_style(style.progress_chars("=> ").with_key("left", left));
+        bar.set_style(
+            style
+                .progress_chars("=> ")
+                .with_key("left", write_time_left),
+        );
     }
     let layer: String = step
         .digest
@@ -107,16 +114,16 @@ fn bar(step: &PullProgress) -> ProgressBar {
         .take(12)
         .collect();
     bar.set_message(layer);
-    // What a stopped pull left behind is there already: counting it in would promise a rate that
-    // never was.
+    // What a stopped pull left behind is there already: counting it in would show a rate that never
+    // was.
     bar.set_position(step.completed);
     bar.reset_eta();
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
 
-/// The time left, once there is a rate to tell it by; before that it would be "0 seconds".
-fn left(state: &ProgressState, out: &mut dyn fmt::Write) {
+/// The time left, once there is a rate to compute it from; before that it would be "0 seconds".
+fn write_time_left(state: &ProgressState, out: &mut dyn fmt::Write) {
     let left = state.eta();
     if !left.is_zero() {
         let _ = write!(out, ", {:#} left", HumanDuration(left));

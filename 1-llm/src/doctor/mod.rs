@@ -1,50 +1,47 @@
-//! What stands between here and a first answer: is Ollama there, which models has it, can one
-//! call tools, does it fit into memory, is it loaded, and what to do next.
+//! What stands between here and a first answer: is Ollama there, which models does it have, can
+//! one call tools, does it fit into memory, is it loaded, and what to do next.
 
 // How the report reads.
-mod shown;
+mod display;
 
 use serde::Serialize;
 
-use crate::{
-    ErrorKind, Model, Ollama, Provider, ProviderError,
-    ollama::{Loaded, shown_name},
-};
+use crate::{ErrorKind, Model, Ollama, Provider, ProviderError, ollama::LoadedModel, text::quoted};
 
 /// What a model needs beyond its file: the context and the working memory, roughly.
 const BEYOND_THE_FILE: u64 = 1 << 30;
 
-/// What was found.
+/// What the doctor found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// The sum of it.
+    /// The verdict over all of it.
     pub state: State,
     /// Where Ollama was sought.
     pub address: String,
-    /// What set that address.
+    /// Who set that address: a variable, a setting, or nobody.
     pub address_from: String,
     /// Whether that is this machine, so that its memory says something.
     pub on_this_machine: bool,
     /// Its version; empty when it doesn't answer.
     pub version: String,
-    /// What is installed.
+    /// The models that are installed.
     pub models: Vec<Model>,
-    /// What is in memory.
-    pub loaded: Vec<Loaded>,
+    /// The models that are in memory.
+    pub loaded: Vec<LoadedModel>,
     /// The model that a chat uses when none is named; empty when there is none.
     pub chosen: String,
     /// Free memory in bytes; `null` where it isn't known: on another machine, and anywhere but on
     /// Linux.
     pub free_memory: Option<u64>,
-    /// What loading the chosen model takes, roughly; 0 when it is loaded, or there is none.
+    /// Bytes that loading the chosen model takes, roughly; 0 when it is loaded, or there is none.
     pub needs: u64,
-    /// What went wrong, in words.
+    /// What went wrong; empty when Ollama answers.
     pub problem: String,
-    /// What to do now.
+    /// What to do next, one step an item.
     pub next: Vec<String>,
 }
 
-/// How far the way is.
+/// How far it is to a first answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -58,7 +55,7 @@ pub enum State {
     TooLarge,
     /// The model is in memory and answers at once.
     Loaded,
-    /// All is well; the first answer loads the model.
+    /// Nothing is missing; the first answer loads the model.
     Ready,
 }
 
@@ -71,30 +68,30 @@ impl State {
 
 /// Looks at an Ollama. `free_memory` is what the machine has left, where that is known.
 pub async fn examine(ollama: &Ollama, free_memory: Option<u64>) -> Report {
-    let host = ollama.host();
+    let address = ollama.address();
     let mut report = Report {
         state: State::NoOllama,
-        address: host.shown().to_owned(),
-        address_from: host.source.to_owned(),
-        on_this_machine: host.is_loopback(),
+        address: address.as_str().to_owned(),
+        address_from: address.source.to_string(),
+        on_this_machine: address.is_loopback(),
         version: String::new(),
         models: Vec::new(),
         loaded: Vec::new(),
         chosen: String::new(),
         // The memory of this machine says nothing about another one.
-        free_memory: free_memory.filter(|_| host.is_loopback()),
+        free_memory: free_memory.filter(|_| address.is_loopback()),
         needs: 0,
         problem: String::new(),
         next: Vec::new(),
     };
-    match look(ollama, &mut report).await {
-        Ok(()) => judge(&mut report),
-        Err(error) => no_answer(&mut report, &error),
+    match query(ollama, &mut report).await {
+        Ok(()) => decide(&mut report),
+        Err(error) => report_failure(&mut report, &error),
     }
     report
 }
 
-async fn look(ollama: &Ollama, report: &mut Report) -> Result<(), ProviderError> {
+async fn query(ollama: &Ollama, report: &mut Report) -> Result<(), ProviderError> {
     report.version = ollama.version().await?;
     report.models = ollama.models().await?;
     report.loaded = ollama.loaded().await?;
@@ -102,7 +99,7 @@ async fn look(ollama: &Ollama, report: &mut Report) -> Result<(), ProviderError>
     Ok(())
 }
 
-fn no_answer(report: &mut Report, error: &ProviderError) {
+fn report_failure(report: &mut Report, error: &ProviderError) {
     report.problem.clone_from(&error.public);
     report.next = match error.kind {
         ErrorKind::Unreachable => vec![
@@ -111,16 +108,16 @@ fn no_answer(report: &mut Report, error: &ProviderError) {
         ],
         ErrorKind::TimedOut | ErrorKind::Busy { .. } => vec![
             "Ask again in a moment: mcp-llm doctor".to_owned(),
-            "If that doesn't help, look at its log, or start it again.".to_owned(),
+            "If that doesn't help, look at Ollama's log, or restart it.".to_owned(),
         ],
         ErrorKind::Unauthorized => Vec::new(),
-        _ => vec!["Look at what listens there, or set OLLAMA_HOST.".to_owned()],
+        _ => vec!["Check which program listens there, or set OLLAMA_HOST.".to_owned()],
     };
     let tutor = "Or ask the built-in tutor: mcp-llm ask --model tutor \"What is MCP?\"";
     report.next.push(tutor.to_owned());
 }
 
-fn judge(report: &mut Report) {
+fn decide(report: &mut Report) {
     let chosen = report
         .models
         .iter()
@@ -132,7 +129,7 @@ fn judge(report: &mut Report) {
         } else {
             format!(
                 "Get the model {} (mcp-llm pull), or name another one as the default.",
-                shown_name(&report.chosen)
+                quoted(&report.chosen)
             )
         }];
         return;
@@ -164,7 +161,7 @@ fn judge(report: &mut Report) {
             vec!["Ask something: mcp-llm ask --stats \"What is a token?\"".to_owned()],
         )
     } else if report.free_memory.is_some_and(|free| free < report.needs) {
-        let close = "Close something, or get a smaller model: mcp-llm pull llama3.2:1b";
+        let close = "Close a program, or get a smaller model: mcp-llm pull llama3.2:1b";
         (State::TooLarge, vec![close.to_owned()])
     } else {
         (
@@ -188,7 +185,7 @@ pub fn free_memory() -> Option<u64> {
     kilobytes.checked_mul(1024)
 }
 
-/// Bytes as people say them.
+/// A number of bytes in the unit that people use for it.
 #[allow(
     clippy::cast_precision_loss,
     reason = "one digit after the point is shown"

@@ -1,5 +1,5 @@
 //! How full the context is. Ollama cuts an over-long conversation silently and from the front,
-//! so the system prompt and the tools go first; whoever reads the answer must be told before.
+//! so the system prompt and the tools go first. The answer carries a warning before that.
 
 use serde_json::Value;
 
@@ -17,52 +17,54 @@ const IMAGE_TOKENS: u64 = 768;
 
 /// About how many tokens a conversation takes. Four letters of English a token; other scripts
 /// come nearer to one token a character.
-pub(crate) fn estimate(request: &ChatRequest) -> u64 {
-    let messages: u64 = request.messages.iter().map(of_message).sum();
+pub(super) fn estimate(request: &ChatRequest) -> u64 {
+    let messages: u64 = request.messages.iter().map(message_tokens).sum();
     let tools: u64 = request
         .tools
         .iter()
         .map(|tool| {
-            8 + of_text(&tool.name) + of_text(&tool.description) + of_json(&tool.parameters)
+            8 + text_tokens(&tool.name)
+                + text_tokens(&tool.description)
+                + json_tokens(&tool.parameters)
         })
         .sum();
     messages + tools
 }
 
-fn of_message(message: &Message) -> u64 {
+fn message_tokens(message: &Message) -> u64 {
     let calls: u64 = message
         .tool_calls
         .iter()
         .map(|call| {
-            8 + of_text(&call.name)
+            8 + text_tokens(&call.name)
                 + call
                     .arguments
                     .iter()
-                    .map(|(k, v)| of_text(k) + of_json(v))
+                    .map(|(k, v)| text_tokens(k) + json_tokens(v))
                     .sum::<u64>()
         })
         .sum();
     // Four for the words that mark where a message begins and ends.
-    4 + of_text(&message.content) + calls + message.images.len() as u64 * IMAGE_TOKENS
+    4 + text_tokens(&message.content) + calls + message.images.len() as u64 * IMAGE_TOKENS
 }
 
-fn of_text(text: &str) -> u64 {
+fn text_tokens(text: &str) -> u64 {
     let ascii = text.bytes().filter(u8::is_ascii).count() as u64;
     let other = text.chars().count() as u64 - ascii;
     ascii.div_ceil(4) + other
 }
 
-fn of_json(value: &Value) -> u64 {
-    of_text(&value.to_string())
+fn json_tokens(value: &Value) -> u64 {
+    text_tokens(&value.to_string())
 }
 
-/// Puts what is known about the context into the answer: how full it is, and a warning when
-/// the beginning was cut off, or soon will be.
+/// Adds to the answer how full the context is, and a warning when the beginning was cut off, or
+/// soon will be. `size` is 0 when Ollama doesn't say.
 #[allow(
     clippy::cast_precision_loss,
     reason = "token counts are far below 2^52"
 )]
-pub(crate) fn report(completion: &mut Completion, size: u64, estimated: u64) {
+pub(super) fn add_use(completion: &mut Completion, size: u64, estimated: u64) {
     if size == 0 {
         return;
     }
@@ -102,7 +104,7 @@ mod tests {
             context: None,
             warnings: Vec::new(),
         };
-        report(&mut completion, 1_000, estimated);
+        add_use(&mut completion, 1_000, estimated);
         completion
     }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::wire::{ChatLine, LineMessage, Text};
-use crate::{ChatEvent, ProviderError, ToolCall, answer::Answer};
+use crate::{ChatEvent, ProviderError, ToolCall, answer::Answer, text::clean_name};
 
 /// Decodes a chat line by line, and puts the whole answer together.
 pub struct Decoder {
@@ -18,8 +18,8 @@ pub enum LineError {
     NotUnderstood(serde_json::Error),
     /// Ollama says that it failed. This comes as a line, since the status 200 was sent long ago.
     Engine(Value),
-    /// The answer has become too large.
-    TooMuch(ProviderError),
+    /// The answer has become too long.
+    TooLong(ProviderError),
 }
 
 impl Decoder {
@@ -34,11 +34,11 @@ impl Decoder {
     ///
     /// # Errors
     /// See [`LineError`].
-    pub fn line(
+    pub fn decode_line(
         &mut self,
         line: &[u8],
     ) -> Result<impl Iterator<Item = ChatEvent> + use<>, LineError> {
-        let mut line = match plain(line) {
+        let mut line = match read_usual(line) {
             Some(line) => line,
             None => serde_json::from_slice(line).map_err(LineError::NotUnderstood)?,
         };
@@ -51,7 +51,7 @@ impl Decoder {
             thinking,
             content,
             tool_calls,
-        } = line.message();
+        } = line.take_message();
         let calls = tool_calls
             .into_iter()
             .flatten()
@@ -59,28 +59,28 @@ impl Decoder {
             .collect();
         let events = self
             .answer
-            .take(thinking.0, content.0, calls)
-            .map_err(LineError::TooMuch)?;
+            .append(thinking.0, content.0, calls)
+            .map_err(LineError::TooLong)?;
         let done = line.done.then(|| {
             let (usage, timings) = (line.usage(), line.timings());
             if !line.model.0.is_empty() {
-                self.answer.model = line.model.0.into_owned();
+                self.answer.model = clean_name(&line.model.0);
             }
-            let done_reason = line.done_reason.0.into_owned();
+            let done_reason = clean_name(&line.done_reason.0);
             ChatEvent::Done(Box::new(self.answer.finish(done_reason, usage, timings)))
         });
         Ok(events.chain(done))
     }
 
     /// The error for a stream that ended before its `done` line.
-    pub(crate) fn cut(&self) -> ProviderError {
-        self.answer.cut("Ollama")
+    pub(super) fn cut_error(&self) -> ProviderError {
+        self.answer.cut_error("Ollama")
     }
 }
 
 /// The line that an answer has thousands of, read by its fixed parts: three times as fast, and
 /// the same as reading it as JSON, which is what happens to every other line.
-fn plain(line: &[u8]) -> Option<ChatLine<'_>> {
+fn read_usual(line: &[u8]) -> Option<ChatLine<'_>> {
     let rest = after_string(line.strip_prefix(br#"{"model":""#)?)?;
     let rest = after_string(rest.strip_prefix(br#","created_at":""#)?)?;
     let quoted = rest
@@ -88,7 +88,7 @@ fn plain(line: &[u8]) -> Option<ChatLine<'_>> {
         .strip_suffix(br#"},"done":false}"#)?;
     // One JSON string and nothing else, or this isn't that line.
     let content: Text<'_> = serde_json::from_slice(quoted).ok()?;
-    Some(ChatLine::saying(content))
+    Some(ChatLine::with_content(content))
 }
 
 /// What follows a string of plain ASCII without escapes.
@@ -109,13 +109,13 @@ mod tests {
     fn as_json(line: &[u8]) -> Option<(String, bool)> {
         let mut line: ChatLine<'_> = serde_json::from_slice(line).ok()?;
         let nothing_else = !line.done && line.error.is_none() && line.prompt_eval_count == 0;
-        let message = line.message();
+        let message = line.take_message();
         let only_text = message.thinking.0.is_empty() && message.tool_calls.is_none();
         Some((message.content.0.into_owned(), nothing_else && only_text))
     }
 
-    fn as_plain(line: &[u8]) -> Option<String> {
-        plain(line).map(|mut line| line.message().content.0.into_owned())
+    fn as_usual(line: &[u8]) -> Option<String> {
+        read_usual(line).map(|mut line| line.take_message().content.0.into_owned())
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
             (r#""""#, ""),
             (r#""åß🦙""#, "åß🦙"),
         ] {
-            assert_eq!(as_plain(line(content).as_bytes()).as_deref(), Some(text));
+            assert_eq!(as_usual(line(content).as_bytes()).as_deref(), Some(text));
         }
         for other in [
             r#""a","thinking":"b""#,
@@ -140,7 +140,7 @@ mod tests {
             "7",
             r#""a","tool_calls":[]"#,
         ] {
-            assert_eq!(as_plain(line(other).as_bytes()), None, "{other}");
+            assert_eq!(as_usual(line(other).as_bytes()), None, "{other}");
         }
     }
 
@@ -183,7 +183,7 @@ mod tests {
         fn reading_a_line_by_its_parts_never_differs_from_reading_it_as_json(
             line in prop_oneof![line_like(), nearly_usual()]
         ) {
-            if let Some(text) = as_plain(&line) {
+            if let Some(text) = as_usual(&line) {
                 prop_assert_eq!(as_json(&line), Some((text, true)));
             }
         }

@@ -5,15 +5,16 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    error::{ErrorKind, ProviderError, excerpt},
-    http::{Failure, Http, said},
+    error::{ErrorKind, ProviderError},
+    http::{Failure, Http, error_message},
+    text::{excerpt, quoted},
 };
 
-/// What a busy engine is given when it names no time of its own.
+/// When a busy engine names no time of its own, this is said to be it.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Puts an answer other than 2xx into words. `model` is the one that was asked for, if any.
-pub(crate) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> ProviderError {
+pub(super) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> ProviderError {
     let (status, retry_after, body) = match failure {
         Failure::Error(error) => return error,
         Failure::Refused {
@@ -22,25 +23,24 @@ pub(crate) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> Pro
             body,
         } => (status.as_u16(), retry_after, body),
     };
-    let said = said(&body);
-    let internal = format!("{} answered {status}: {said}", http.host.shown());
+    let message = error_message(&body);
+    let internal = format!("{} answered {status}: {message}", http.address.as_str());
     let error = |kind, public: String| ProviderError::new(kind, public, &internal);
-    let lower = said.to_ascii_lowercase();
+    let lower = message.to_ascii_lowercase();
     match status {
         404 if lower.contains("model") => {
             let name = model.unwrap_or("that model");
-            let named = shown_name(name);
             error(
                 ErrorKind::ModelNotFound,
-                format!("The model {named} isn't installed. Get it with: ollama pull {}", plain(name)),
+                format!("The model {} isn't installed. Get it with: ollama pull {}", quoted(name), shell_safe(name)),
             )
         }
         404 => error(
             ErrorKind::Invalid,
             format!(
-                "What answers at {} has no such route. Its address ends where /api begins, such as \
+                "The program at {} has no such route. Set its address up to where /api begins, such as \
                  http://127.0.0.1:11434",
-                http.host.shown_publicly()
+                http.address.public_description()
             ),
         ),
         403 if lower.is_empty() => error(
@@ -51,7 +51,7 @@ pub(crate) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> Pro
         ),
         401 | 403 => error(
             ErrorKind::Unauthorized,
-            "Ollama wants a credential: set OLLAMA_API_KEY, or run: ollama signin".to_owned(),
+            "Ollama requires a credential: set OLLAMA_API_KEY, or run: ollama signin".to_owned(),
         ),
         429 | 502 | 503 => {
             let retry_after = retry_after.unwrap_or(RETRY_AFTER);
@@ -66,7 +66,7 @@ pub(crate) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> Pro
                 ErrorKind::Unsupported,
                 format!(
                     "The model {} doesn't support {}. Leave that out, or use a model that does: mcp-llm models",
-                    shown_name(model.unwrap_or("that was asked for")),
+                    quoted(model.unwrap_or("that was asked for")),
                     excerpt(what.as_bytes(), 40),
                 ),
             )
@@ -74,24 +74,30 @@ pub(crate) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> Pro
         400 if is_context_full(&lower) => error(ErrorKind::ContextFull, context_full()),
         400..=499 => error(
             ErrorKind::Invalid,
-            format!("Ollama refuses the request: {}", excerpt(said.as_bytes(), 200)),
+            format!("Ollama refuses the request: {}", excerpt(message.as_bytes(), 200)),
         ),
-        _ => in_words(&said, &internal),
+        _ => run_error(&message, &internal),
     }
 }
 
 /// An error that came as a line, after the answer had begun (or instead of one).
-pub(crate) fn line_error(http: &Http, error: &Value, model: &str) -> ProviderError {
-    let said = match error {
+pub(super) fn line_error(http: &Http, error: &Value, model: &str) -> ProviderError {
+    let message = match error {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let internal = format!("{} sent an error for {model}: {said}", http.host.shown());
-    in_words(&said, &internal)
+    let internal = format!(
+        "{} sent an error for {}: {}",
+        http.address.as_str(),
+        quoted(model),
+        excerpt(message.as_bytes(), 500)
+    );
+    run_error(&message, &internal)
 }
 
-fn in_words(said: &str, internal: &str) -> ProviderError {
-    let lower = said.to_ascii_lowercase();
+/// Why Ollama failed while it ran the model.
+fn run_error(message: &str, internal: &str) -> ProviderError {
+    let lower = message.to_ascii_lowercase();
     if is_context_full(&lower) {
         return ProviderError::new(ErrorKind::ContextFull, context_full(), internal);
     }
@@ -120,13 +126,9 @@ fn context_full() -> String {
         .to_owned()
 }
 
-/// A name as it may stand in a message.
-pub(crate) fn shown_name(name: &str) -> String {
-    format!("\"{}\"", excerpt(name.as_bytes(), 80))
-}
-
-/// A name that can stand in a command that somebody copies into a shell; else a placeholder.
-fn plain(name: &str) -> &str {
+/// A name for a command that somebody copies into a shell; a placeholder when it could do harm
+/// there.
+fn shell_safe(name: &str) -> &str {
     let harmless = |c: char| c.is_ascii_alphanumeric() || ".-_:/".contains(c);
     if !name.is_empty() && name.len() <= 120 && name.chars().all(harmless) && !name.starts_with('-')
     {

@@ -10,39 +10,25 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Ollama,
+    client::Ollama,
     failure::{explain, line_error},
+    loaded::{self, LoadedModel},
     wire::{ChatLine, Details},
 };
 use crate::{
     ProviderError,
     error::ErrorKind,
-    http::{Failure, Http, body_of},
+    http::{Http, json_body},
     lines::BodyLines,
-    settings::Limit,
+    settings::Timeout,
+    text::{clean_name, excerpt},
 };
 
-/// A model that is in memory now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Loaded {
-    /// Its name, with its tag.
-    pub name: String,
-    /// Bytes in memory, of any kind.
-    #[serde(default)]
-    pub size: u64,
-    /// Bytes of those on a graphics card.
-    #[serde(default)]
-    pub size_vram: u64,
-    /// The context that it was loaded with, in tokens; 0 when the server doesn't say.
-    #[serde(default)]
-    pub context_length: u64,
-}
-
-/// What `show` tells about a model.
+/// What a model is and can do, as `/api/show` describes it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Shown {
-    /// Size, family, quantisation.
+pub struct ModelInfo {
+    /// Its size, family and quantisation.
     pub details: Details,
     /// What it can do: `completion`, `tools`, `thinking`, `vision`, `embedding`…
     pub capabilities: Vec<String>,
@@ -54,7 +40,7 @@ pub struct Shown {
     pub model_info: Map<String, Value>,
 }
 
-impl Shown {
+impl ModelInfo {
     /// The longest context that the model was made for.
     pub fn longest_context(&self) -> Option<u64> {
         let family = self.model_info.get("general.architecture")?.as_str()?;
@@ -71,7 +57,7 @@ pub struct Embeddings {
     pub model: String,
     /// One vector for each input, in order.
     pub embeddings: Vec<Vec<f32>>,
-    /// Tokens read.
+    /// Tokens that the model read.
     #[serde(default)]
     pub prompt_eval_count: u64,
 }
@@ -80,30 +66,27 @@ pub struct Embeddings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct PullProgress {
-    /// What is being done, in Ollama's words; `success` is the last.
+    /// The step, in Ollama's words; `success` is the last.
     pub status: String,
-    /// Which layer, when one is being fetched.
+    /// The layer that is being fetched; empty when none is.
     pub digest: String,
     /// Bytes of the layer; 0 when none is being fetched.
     pub total: u64,
-    /// Bytes of it that are there.
+    /// Bytes of it that have arrived.
     pub completed: u64,
     error: Option<Value>,
 }
 
-#[derive(Deserialize)]
-struct Ps {
-    #[serde(default)]
-    models: Option<Vec<Loaded>>,
-}
-
 impl Ollama {
-    /// Whether anything answers, and within the connect time-out.
+    /// Checks that something answers within the connect timeout.
     ///
     /// # Errors
     /// When nothing does.
     pub async fn heartbeat(&self) -> Result<(), ProviderError> {
-        let sent = self.http.send(Method::HEAD, "", None, Limit::Connect).await;
+        let sent = self
+            .http
+            .send(Method::HEAD, "", None, Timeout::Connect)
+            .await;
         sent.map(|_| ())
             .map_err(|failure| explain(&self.http, failure, None))
     }
@@ -112,17 +95,17 @@ impl Ollama {
     ///
     /// # Errors
     /// When Ollama doesn't answer.
-    pub async fn loaded(&self) -> Result<Vec<Loaded>, ProviderError> {
-        ps(&self.http).await
+    pub async fn loaded(&self) -> Result<Vec<LoadedModel>, ProviderError> {
+        loaded::list(&self.http).await
     }
 
     /// What a model is and can do.
     ///
     /// # Errors
     /// When it isn't installed, or Ollama doesn't answer.
-    pub async fn show(&self, model: &str) -> Result<Shown, ProviderError> {
+    pub async fn show(&self, model: &str) -> Result<ModelInfo, ProviderError> {
         let body = json!({"model": model});
-        self.post("api/show", &body, model, Limit::Idle).await
+        self.post("api/show", &body, model, Timeout::Idle).await
     }
 
     /// Vectors for some texts.
@@ -131,7 +114,8 @@ impl Ollama {
     /// When the model isn't installed or can't embed, or Ollama doesn't answer.
     pub async fn embed(&self, model: &str, input: &[String]) -> Result<Embeddings, ProviderError> {
         let body = json!({"model": model, "input": input});
-        self.post("api/embed", &body, model, Limit::FirstByte).await
+        self.post("api/embed", &body, model, Timeout::FirstByte)
+            .await
     }
 
     /// Removes a model from the disk.
@@ -139,11 +123,11 @@ impl Ollama {
     /// # Errors
     /// When it isn't installed, or Ollama doesn't answer.
     pub async fn delete(&self, model: &str) -> Result<(), ProviderError> {
-        let body = body_of(&json!({"model": model}))?;
+        let body = json_body(&json!({"model": model}))?;
         // The answer is an empty body: there is nothing to read.
         let sent = self
             .http
-            .send(Method::DELETE, "api/delete", Some(body), Limit::Idle)
+            .send(Method::DELETE, "api/delete", Some(body), Timeout::Idle)
             .await;
         sent.map(|_| ())
             .map_err(|failure| explain(&self.http, failure, Some(model)))
@@ -185,16 +169,19 @@ impl Ollama {
     }
 
     async fn load(&self, model: &str, body: &Value) -> Result<(), ProviderError> {
-        let body = body_of(body)?;
-        let within = Limit::FirstByte;
-        let deadline = Instant::now() + self.http.limits.of(within);
+        let body = json_body(body)?;
+        let timeout = Timeout::FirstByte;
+        let deadline = Instant::now() + self.http.timeouts.duration(timeout);
         let explained = |failure| explain(&self.http, failure, Some(model));
         let response = self
             .http
-            .send(Method::POST, "api/chat", Some(body), within)
+            .send(Method::POST, "api/chat", Some(body), timeout)
             .await
             .map_err(explained)?;
-        let answer = self.http.whole(response, 1 << 20, deadline, within).await?;
+        let answer = self
+            .http
+            .read_whole(response, 1 << 20, deadline, timeout)
+            .await?;
         let line: ChatLine<'_> = serde_json::from_slice(&answer)
             .map_err(|error| self.http.not_understood(&answer, &error))?;
         match &line.error {
@@ -204,23 +191,24 @@ impl Ollama {
     }
 
     /// Fetches a model, step by step. Dropping the stream stops it; what has been fetched stays,
-    /// and the next pull goes on from there.
+    /// and the next pull continues from there.
     pub fn pull(
         &self,
         model: &str,
     ) -> impl Stream<Item = Result<PullProgress, ProviderError>> + Send + use<> {
         let (mut http, model) = (self.http.clone(), model.to_owned());
-        // Verifying a large file says nothing for minutes.
-        http.limits.idle = http.limits.idle.max(http.limits.first_byte);
+        // Ollama is silent for minutes while it verifies a large file.
+        http.timeouts.idle = http.timeouts.idle.max(http.timeouts.first_byte);
         try_stream! {
-            let body = body_of(&json!({"model": model}))?;
-            let sent = http.send(Method::POST, "api/pull", Some(body), Limit::FirstByte).await;
+            let body = json_body(&json!({"model": model}))?;
+            let sent = http.send(Method::POST, "api/pull", Some(body), Timeout::FirstByte).await;
             let response = sent.map_err(|failure| explain(&http, failure, Some(&model)))?;
-            let first_by = Instant::now() + http.limits.first_byte;
+            let first_by = Instant::now() + http.timeouts.first_byte;
             let mut lines = BodyLines::new(&http, response, first_by, &["json"])?;
             while let Some(line) = lines.next().await? {
-                let step: PullProgress =
+                let mut step: PullProgress =
                     serde_json::from_slice(&line).map_err(|error| http.not_understood(&line, &error))?;
+                step.status = clean_name(&step.status);
                 if let Some(error) = &step.error {
                     Err(pull_error(&http, error, &model))?;
                 }
@@ -232,7 +220,7 @@ impl Ollama {
             }
             Err(ProviderError::new(
                 ErrorKind::Truncated,
-                "The pull stopped before its end. Run it again: it goes on from where it was.",
+                "The pull stopped before its end. Run it again: it continues from where it stopped.",
                 "the pull's body ended without success",
             ))?;
         }
@@ -243,73 +231,33 @@ impl Ollama {
         path: &str,
         body: &Value,
         model: &str,
-        within: Limit,
+        timeout: Timeout,
     ) -> Result<T, ProviderError> {
         let sent = self
             .http
-            .json(Method::POST, path, Some(body_of(body)?), within)
+            .json(Method::POST, path, Some(json_body(body)?), timeout)
             .await;
         sent.map_err(|failure| explain(&self.http, failure, Some(model)))
     }
 }
 
-/// How a model is loaded, if it is.
-pub(crate) async fn loaded(http: &Http, model: &str) -> Result<Option<Loaded>, ProviderError> {
-    let wanted = full_name(model);
-    Ok(ps(http)
-        .await?
-        .into_iter()
-        .find(|loaded| full_name(&loaded.name) == wanted))
-}
-
-async fn ps(http: &Http) -> Result<Vec<Loaded>, ProviderError> {
-    let answer: Result<Ps, Failure> = http.json(Method::GET, "api/ps", None, Limit::Connect).await;
-    let ps = answer.map_err(|failure| explain(http, failure, None))?;
-    Ok(ps.models.unwrap_or_default())
-}
-
-/// A name without a tag means `:latest`, and case doesn't matter.
-pub(crate) fn full_name(name: &str) -> String {
-    let name = name.to_lowercase();
-    let tagged = name
-        .rsplit('/')
-        .next()
-        .is_some_and(|last| last.contains(':'));
-    if tagged {
-        name
-    } else {
-        format!("{name}:latest")
-    }
-}
-
 fn pull_error(http: &Http, error: &Value, model: &str) -> ProviderError {
-    let said = error.to_string();
-    if said.contains("does not exist") || said.contains("not found") {
+    let message = error.to_string();
+    if message.contains("does not exist") || message.contains("not found") {
         return ProviderError::new(
             ErrorKind::ModelNotFound,
             "There is no model of that name to pull. Look it up at https://ollama.com/library",
-            format!("pulling {model}: {said}"),
+            format!(
+                "pulling {}: {}",
+                excerpt(model.as_bytes(), 80),
+                excerpt(message.as_bytes(), 500)
+            ),
         );
     }
     let mut error = line_error(http, error, model);
     error.public =
-        "The pull failed. Is there a network, and room on the disk? Run it again: it goes on \
-        from where it was."
+        "The pull failed. Is there a network, and room on the disk? Run it again: it continues \
+        from where it stopped."
             .to_owned();
     error
-}
-
-#[cfg(test)]
-mod tests {
-    use super::full_name;
-
-    #[test]
-    fn a_name_without_a_tag_is_the_latest() {
-        assert_eq!(full_name("Llama3.2"), "llama3.2:latest");
-        assert_eq!(full_name("llama3.2:3b"), "llama3.2:3b");
-        assert_eq!(
-            full_name("host:5000/team/model"),
-            "host:5000/team/model:latest"
-        );
-    }
 }

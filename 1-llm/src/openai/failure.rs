@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use crate::{
-    error::{ErrorKind, ProviderError, excerpt},
-    http::{Failure, Http, said},
-    ollama::shown_name,
+    error::{ErrorKind, ProviderError},
+    http::{Failure, Http, error_message},
+    text::{excerpt, quoted},
 };
 
+/// When a busy server names no time of its own, this is said to be it.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
+/// Puts an answer other than 2xx into words. `model` is the one that was asked for, if any.
 pub(super) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> ProviderError {
     let (status, retry_after, body) = match failure {
         Failure::Error(error) => return error,
@@ -19,14 +21,14 @@ pub(super) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> Pro
             body,
         } => (status.as_u16(), retry_after, body),
     };
-    let text = said(&body);
-    let internal = format!("{} answered {status}: {text}", http.host.shown());
-    let lower = text.to_ascii_lowercase();
-    let named = shown_name(model.unwrap_or("that was asked for"));
+    let message = error_message(&body);
+    let internal = format!("{} answered {status}: {message}", http.address.as_str());
+    let lower = message.to_ascii_lowercase();
+    let named = quoted(model.unwrap_or("that was asked for"));
     let (kind, public) = match status {
         401 | 403 => (
             ErrorKind::Unauthorized,
-            "The model server wants another key: set OPENAI_API_KEY.".to_owned(),
+            "The model server refuses the key: set OPENAI_API_KEY.".to_owned(),
         ),
         404 if model.is_some() && lower.contains("model") => (
             ErrorKind::ModelNotFound,
@@ -50,7 +52,7 @@ pub(super) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> Pro
         ),
         400..=499 => (
             ErrorKind::Invalid,
-            format!("The model server refuses the request: {}", excerpt(text.as_bytes(), 200)),
+            format!("The model server refuses the request: {}", excerpt(message.as_bytes(), 200)),
         ),
         _ => (ErrorKind::Engine, failed()),
     };
@@ -59,9 +61,9 @@ pub(super) fn explain(http: &Http, failure: Failure, model: Option<&str>) -> Pro
 
 /// An error that came in the middle of an answer.
 pub(super) fn stream_error(http: &Http, data: &[u8]) -> ProviderError {
-    let text = said(data);
-    let internal = format!("{} sent an error: {text}", http.host.shown());
-    if is_context_full(&text.to_ascii_lowercase()) {
+    let message = error_message(data);
+    let internal = format!("{} sent an error: {message}", http.address.as_str());
+    if is_context_full(&message.to_ascii_lowercase()) {
         return ProviderError::new(ErrorKind::ContextFull, context_full(), internal);
     }
     ProviderError::new(ErrorKind::Engine, failed(), internal)

@@ -4,31 +4,28 @@
 use serde_json::{Map, Value};
 
 use super::wire::CallPiece;
-use crate::{
-    ProviderError, ToolCall,
-    error::{ErrorKind, excerpt},
-    ollama::fresh_call_id,
-};
+use crate::{ProviderError, ToolCall, chat::fresh_call_id, error::ErrorKind, text::excerpt};
 
-const MOST_CALLS: usize = 256;
+/// No answer needs more, and pieces of calls come without end from a server that has gone astray.
+const MAX_CALLS: usize = 256;
 const LONGEST_ARGUMENTS: usize = 8 << 20;
 
-/// The calls that are growing.
+/// The calls of which some pieces have come.
 #[derive(Default)]
-pub(super) struct Pieces {
-    calls: Vec<Growing>,
+pub(super) struct GrowingCalls {
+    calls: Vec<GrowingCall>,
     bytes: usize,
 }
 
 #[derive(Default)]
-struct Growing {
+struct GrowingCall {
     index: usize,
     id: String,
     name: String,
     arguments: String,
 }
 
-impl Pieces {
+impl GrowingCalls {
     /// Adds a piece to the call that it belongs to.
     pub(super) fn add(&mut self, piece: CallPiece) -> Result<(), ProviderError> {
         let function = piece.function.unwrap_or_default();
@@ -50,14 +47,14 @@ impl Pieces {
         let at = match self.calls.iter().position(|call| call.index == index) {
             Some(at) => at,
             None => {
-                self.calls.push(Growing {
+                self.calls.push(GrowingCall {
                     index,
-                    ..Growing::default()
+                    ..GrowingCall::default()
                 });
                 self.calls.len() - 1
             }
         };
-        if self.calls.len() > MOST_CALLS || self.bytes > LONGEST_ARGUMENTS {
+        if self.calls.len() > MAX_CALLS || self.bytes > LONGEST_ARGUMENTS {
             return Err(ProviderError::new(
                 ErrorKind::Engine,
                 "The model asked for more tools than any answer needs, and was stopped.",
@@ -79,14 +76,14 @@ impl Pieces {
     }
 
     /// The whole calls, in their order.
-    pub(super) fn whole(mut self) -> Result<Vec<ToolCall>, ProviderError> {
+    pub(super) fn finish(mut self) -> Result<Vec<ToolCall>, ProviderError> {
         self.calls.sort_by_key(|call| call.index);
-        self.calls.into_iter().map(Growing::whole).collect()
+        self.calls.into_iter().map(GrowingCall::finish).collect()
     }
 }
 
-impl Growing {
-    fn whole(self) -> Result<ToolCall, ProviderError> {
+impl GrowingCall {
+    fn finish(self) -> Result<ToolCall, ProviderError> {
         let arguments = match self.arguments.trim() {
             "" => Map::new(),
             text => match serde_json::from_str::<Value>(text) {
@@ -123,11 +120,11 @@ mod tests {
     use serde_json::json;
 
     fn whole(pieces: Value) -> Result<Vec<ToolCall>, ProviderError> {
-        let mut growing = Pieces::default();
+        let mut growing = GrowingCalls::default();
         for piece in serde_json::from_value::<Vec<CallPiece>>(pieces).unwrap() {
             growing.add(piece)?;
         }
-        growing.whole()
+        growing.finish()
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     ChatRequest, Message, Model, Role,
     chat::{Think, Timings, Usage},
+    text::clean_name,
 };
 
 /// The body of `POST /v1/chat/completions`.
@@ -31,7 +32,7 @@ impl<'a> ChatBody<'a> {
     pub(super) fn new(model: &'a str, request: &'a ChatRequest) -> Self {
         Self {
             model,
-            messages: request.messages.iter().map(message).collect(),
+            messages: request.messages.iter().map(message_body).collect(),
             stream: true,
             stream_options: json!({"include_usage": true}),
             tools: request
@@ -47,18 +48,18 @@ impl<'a> ChatBody<'a> {
                         {"name": tool.name, "description": tool.description, "parameters": parameters}})
                 })
                 .collect(),
-            response_format: request.format.as_ref().map(format),
+            response_format: request.format.as_ref().map(response_format),
             reasoning_effort: match &request.think {
                 Some(Think::Level(level)) => Some(level),
                 // There is no agreed way to switch it on or off; the server's own default stands.
                 Some(Think::Switch(_)) | None => None,
             },
-            options: options(&request.options),
+            options: common_options(&request.options),
         }
     }
 }
 
-fn message(message: &Message) -> Value {
+fn message_body(message: &Message) -> Value {
     let mut out = Map::new();
     out.insert("role".to_owned(), json!(message.role));
     let content = if message.images.is_empty() {
@@ -99,7 +100,7 @@ fn media_type(base64: &str) -> &'static str {
     }
 }
 
-fn format(format: &Value) -> Value {
+fn response_format(format: &Value) -> Value {
     match format {
         Value::Object(_) => {
             json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": format, "strict": true}})
@@ -110,7 +111,7 @@ fn format(format: &Value) -> Value {
 
 /// The options that both dialects know; the others are Ollama's own, and a server that doesn't
 /// know a field may refuse the whole request.
-fn options(options: &Map<String, Value>) -> Map<String, Value> {
+fn common_options(options: &Map<String, Value>) -> Map<String, Value> {
     let known = [
         "temperature",
         "top_p",
@@ -124,8 +125,8 @@ fn options(options: &Map<String, Value>) -> Map<String, Value> {
         .filter(|(name, _)| known.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    if let Some(most) = options.get("num_predict") {
-        out.insert("max_tokens".to_owned(), most.clone());
+    if let Some(limit) = options.get("num_predict") {
+        out.insert("max_tokens".to_owned(), limit.clone());
     }
     out
 }
@@ -168,7 +169,7 @@ pub(super) struct Delta<'a> {
 
 impl<'a> Delta<'a> {
     /// Its thinking and its content.
-    pub(super) fn text(&mut self) -> (Cow<'a, str>, Cow<'a, str>) {
+    pub(super) fn take_text(&mut self) -> (Cow<'a, str>, Cow<'a, str>) {
         let thinking = self.reasoning_content.take().or(self.reasoning.take());
         (
             thinking.unwrap_or_default(),
@@ -214,9 +215,8 @@ impl From<WireUsage> for Usage {
 }
 
 /// llama.cpp's own addition, in milliseconds.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 pub(super) struct WireTimings {
     prompt_ms: f64,
     predicted_ms: f64,
@@ -248,19 +248,13 @@ pub(super) struct ModelLine {
 impl From<ModelLine> for Model {
     fn from(line: ModelLine) -> Self {
         Self {
-            name: line.id,
+            name: clean_name(&line.id),
             size: 0,
             parameters: String::new(),
             quantization: String::new(),
             capabilities: Vec::new(),
         }
     }
-}
-
-/// A line of a server-sent event: the field's name and its value.
-pub(super) fn field(line: &str) -> Option<(&str, &str)> {
-    let (name, value) = line.split_once(':')?;
-    Some((name, value.strip_prefix(' ').unwrap_or(value).trim_end()))
 }
 
 #[cfg(test)]
@@ -270,7 +264,7 @@ mod tests {
     #[test]
     fn only_options_that_both_dialects_know_are_sent() {
         let all = json!({"temperature": 0.1, "num_ctx": 8192, "num_predict": 5, "mirostat": 2});
-        let sent = Value::from(options(all.as_object().unwrap()));
+        let sent = Value::from(common_options(all.as_object().unwrap()));
         assert_eq!(sent, json!({"temperature": 0.1, "max_tokens": 5}));
     }
 
@@ -278,18 +272,10 @@ mod tests {
     fn an_image_is_sent_as_a_data_url_of_its_type() {
         let mut question = Message::user("what is this?");
         question.images = vec!["/9j/4AAQ".to_owned()];
-        let sent = message(&question);
+        let sent = message_body(&question);
         assert_eq!(
             sent["content"][1]["image_url"]["url"],
             "data:image/jpeg;base64,/9j/4AAQ"
         );
-    }
-
-    #[test]
-    fn a_line_of_an_event_is_a_name_and_a_value() {
-        assert_eq!(field("data: {}"), Some(("data", "{}")));
-        assert_eq!(field("data:{}"), Some(("data", "{}")));
-        assert_eq!(field(": ping"), Some(("", "ping")));
-        assert_eq!(field("data"), None);
     }
 }

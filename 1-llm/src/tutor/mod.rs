@@ -1,4 +1,4 @@
-//! The tutor: what speaks when there is no language model.
+//! The tutor: it answers when there is no language model.
 //!
 //! It is no model and never pretends to be one. It searches the learning path's own pages,
 //! quotes the section that fits, with file and heading, and recognises plain requests for the
@@ -20,7 +20,11 @@ use async_stream::stream;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use self::{intent::Intent, passages::Passage, search::Index};
+use self::{
+    intent::Intent,
+    passages::Passage,
+    search::{Hit, Index},
+};
 use crate::{
     ChatEvent, ChatRequest, ChatStream, Completion, Health, Message, Model, Provider,
     ProviderError, Role, ToolCall,
@@ -32,28 +36,28 @@ use crate::{
 /// Fast enough not to wait for, slow enough to be seen to stream.
 const PACE: Duration = Duration::from_millis(8);
 /// Below this share of the question's meaning a section would only be a guess; one whose heading
-/// says that it is about it needs less.
-const KNOWN: f64 = 0.55;
-const KNOWN_BY_HEADING: f64 = 0.25;
-/// What was asked before counts this much when a question leans on it.
-const BEFORE: f64 = 0.4;
+/// has a word of the question needs less.
+const MIN_COVERED: f64 = 0.55;
+const MIN_COVERED_BY_HEADING: f64 = 0.25;
+/// How much the words of the question before count, when a question leans on it.
+const WEIGHT_OF_BEFORE: f64 = 0.4;
 /// A tool's result is quoted up to this length.
-const RESULT_MOST: usize = 6_000;
+const MAX_RESULT: usize = 6_000;
 /// Nobody asks a question this long: of a pasted document the beginning is enough.
-const QUESTION_MOST: usize = 2_000;
+const MAX_QUESTION: usize = 2_000;
 
 /// The built-in tutor.
 #[derive(Clone)]
 pub struct Tutor {
-    known: Arc<Learnt>,
+    knowledge: Arc<LazyKnowledge>,
     pace: Duration,
 }
 
-/// The pages are read when the first question comes: it takes some milliseconds, most programs with a
-/// tutor have a model too, and a host waits for a server to start.
-type Learnt = LazyLock<Known, Box<dyn FnOnce() -> Known + Send>>;
+/// The pages are read when the first question comes: that takes some milliseconds, most programs
+/// with a tutor have a model too, and a host waits while a server starts.
+type LazyKnowledge = LazyLock<Knowledge, Box<dyn FnOnce() -> Knowledge + Send>>;
 
-struct Known {
+struct Knowledge {
     passages: Vec<Passage>,
     index: Index,
 }
@@ -67,19 +71,19 @@ impl Default for Tutor {
 impl Tutor {
     /// A tutor that knows the embedded pages.
     pub fn new() -> Self {
-        Self::of(pages::all())
+        Self::with_pages(pages::all())
     }
 
     /// A tutor that knows these pages.
-    pub fn of(pages: impl IntoIterator<Item = &'static Page>) -> Self {
+    pub fn with_pages(pages: impl IntoIterator<Item = &'static Page>) -> Self {
         let pages: Vec<_> = pages.into_iter().collect();
         let read = move || {
-            let passages: Vec<Passage> = pages.into_iter().flat_map(passages::of).collect();
+            let passages: Vec<Passage> = pages.into_iter().flat_map(passages::cut).collect();
             let index = Index::new(&passages);
-            Known { passages, index }
+            Knowledge { passages, index }
         };
         Self {
-            known: Arc::new(LazyLock::new(Box::new(read))),
+            knowledge: Arc::new(LazyLock::new(Box::new(read))),
             pace: PACE,
         }
     }
@@ -97,13 +101,13 @@ impl Tutor {
         if !results.is_empty() {
             message.content = results
                 .iter()
-                .map(in_words)
+                .map(quote_result)
                 .collect::<Vec<_>>()
                 .join("\n\n");
             return message;
         }
         let asked = last_question(&request.messages);
-        match intent::of(asked, &request.tools) {
+        match intent::detect(asked, &request.tools) {
             Some(Intent::Call(calls)) => {
                 // Numbered by where the conversation stands: unique in it, and the same each time.
                 let turn = request.messages.len();
@@ -117,7 +121,7 @@ impl Tutor {
             Some(Intent::Missing(what)) => {
                 message.content = format!(
                     "That needs a tool that {what}, and none was offered to me. Either the server has \
-                     no such tool, or your key doesn't grant it."
+                     no such tool, or your key has no scope for it."
                 );
             }
             None => message.content = self.explain(asked, request),
@@ -127,23 +131,23 @@ impl Tutor {
 
     /// Answers from the pages.
     fn explain(&self, asked: &str, request: &ChatRequest) -> String {
-        let Known { passages, index } = &**self.known;
-        let words = index.words_of(asked);
+        let Knowledge { passages, index } = &**self.knowledge;
+        let words = index.stems(asked);
         let before = question_before(&request.messages)
-            .map(|text| index.words_of(text))
+            .map(|text| index.stems(text))
             .unwrap_or_default();
         let more = leans_on_before(asked, &words);
         let about_before = more && !before.is_empty();
         if words.is_empty() && !about_before {
             return self.introduction(request);
         }
-        // Nothing of its own to ask: "more", "why?".
+        // The question has no words of its own: "more", "why?".
         let further = more && (words.is_empty() || asked.to_lowercase().contains("more"));
         let mut question: Vec<(String, f64)> = words.into_iter().map(|word| (word, 1.0)).collect();
         if more {
             for word in before {
                 if !question.iter().any(|(known, _)| *known == word) {
-                    question.push((word, BEFORE));
+                    question.push((word, WEIGHT_OF_BEFORE));
                 }
             }
         }
@@ -153,10 +157,10 @@ impl Tutor {
                 .iter()
                 .any(|message| message.content.contains(text))
         };
-        let quote = |hit: &search::Hit| {
+        let quote = |hit: &Hit| {
             let about = |block: &str| {
                 index
-                    .words_of(block)
+                    .stems(block)
                     .iter()
                     .any(|word| question.iter().any(|(asked, _)| asked == word))
             };
@@ -164,15 +168,15 @@ impl Tutor {
         };
         let hits = index.search(&question);
         // "Tell me more" must not say the same again.
-        let fresh = |hit: &&search::Hit| !(further && was_shown(&quote(hit)));
+        let fresh = |hit: &&Hit| !(further && was_shown(&quote(hit)));
         match hits.iter().find(fresh) {
-            Some(best) if knows(best) => {
+            Some(best) if is_about(best) => {
                 let passage = &passages[best.passage];
                 let mut answer = format!("{}\n\n— {}", quote(best), passage.citation());
                 let mut also: Vec<String> = Vec::new();
                 for hit in hits
                     .iter()
-                    .filter(|hit| knows(hit) && hit.score >= best.score / 2.0)
+                    .filter(|hit| is_about(hit) && hit.score >= best.score / 2.0)
                 {
                     let citation = passages[hit.passage].citation();
                     if citation != passage.citation() && !also.contains(&citation) && also.len() < 2
@@ -185,7 +189,7 @@ impl Tutor {
                 }
                 answer
             }
-            _ if further && hits.first().is_some_and(knows) => {
+            _ if further && hits.first().is_some_and(is_about) => {
                 "The pages say no more about that.".to_owned()
             }
             nearest => {
@@ -199,7 +203,7 @@ impl Tutor {
                         passages[hit.passage].citation()
                     ));
                 } else if let Some(first) = passages.first() {
-                    // Not a word of it is on any page: no place is nearer than the beginning.
+                    // No page has a word of it: no place is nearer than the beginning.
                     answer.push_str(&format!(" They begin at {}.", first.page.file));
                 }
                 answer.push_str(" With Ollama running, a language model answers instead.");
@@ -265,7 +269,7 @@ impl Provider for Tutor {
                 model: "tutor".to_owned(),
                 message,
                 done_reason: "stop".to_owned(),
-                // It reads and writes no tokens.
+                // A search counts no tokens.
                 usage: Usage::default(),
                 timings: Timings { total, answer: total - first_token, first_token, ..Timings::default() },
                 context: None,
@@ -298,8 +302,13 @@ pub(crate) fn model() -> Model {
     }
 }
 
-fn knows(hit: &search::Hit) -> bool {
-    hit.covered >= if hit.titled { KNOWN_BY_HEADING } else { KNOWN }
+fn is_about(hit: &Hit) -> bool {
+    hit.covered
+        >= if hit.titled {
+            MIN_COVERED_BY_HEADING
+        } else {
+            MIN_COVERED
+        }
 }
 
 fn trailing_results(messages: &[Message]) -> &[Message] {
@@ -322,14 +331,14 @@ fn question_before(messages: &[Message]) -> Option<&str> {
         .or_else(|| questions(messages).nth(1))
 }
 
-/// What the person said, latest first.
+/// The person's messages, latest first.
 fn questions(messages: &[Message]) -> impl Iterator<Item = &str> {
     messages
         .iter()
         .rev()
         .filter(|message| message.role == Role::User)
         .map(|message| {
-            let end = message.content.floor_char_boundary(QUESTION_MOST);
+            let end = message.content.floor_char_boundary(MAX_QUESTION);
             &message.content[..end]
         })
 }
@@ -352,7 +361,7 @@ fn leans_on_before(asked: &str, words: &[String]) -> bool {
 }
 
 /// A tool's result as something to read. It is quoted, never obeyed.
-fn in_words(result: &Message) -> String {
+fn quote_result(result: &Message) -> String {
     let tool = result.tool_name.as_deref().unwrap_or("the tool");
     let text = match serde_json::from_str::<Value>(&result.content) {
         Ok(Value::Object(object)) => {
@@ -367,7 +376,7 @@ fn in_words(result: &Message) -> String {
     if text.is_empty() {
         return format!("`{tool}` gave an empty answer.");
     }
-    let end = text.floor_char_boundary(RESULT_MOST);
+    let end = text.floor_char_boundary(MAX_RESULT);
     let rest = if end < text.len() {
         "\n… (cut here; the whole result is above)"
     } else {

@@ -17,7 +17,7 @@ pub(super) struct Passage {
 }
 
 impl Passage {
-    /// The heading that it stands under.
+    /// The heading right above the text.
     pub(super) fn heading(&self) -> &str {
         self.headings.last().map_or("", String::as_str)
     }
@@ -30,12 +30,12 @@ impl Passage {
     /// The part of the text that a question is about: of several paragraphs or items those for
     /// which `about` holds, each with the code or the table that it introduces; all of it when none does.
     pub(super) fn quote(&self, about: impl Fn(&str) -> bool) -> String {
-        // What a sentence that ends in a colon shows.
+        // Code or a table: a sentence that ends in a colon introduces it.
         let is_shown = |block: &String| block.starts_with("```") || block.starts_with('|');
         let mut kept: Vec<&String> = Vec::new();
         for (at, block) in self.blocks.iter().enumerate() {
             let before = at.checked_sub(1).and_then(|at| self.blocks.get(at));
-            // Code or a table, and the sentence that introduces it, stand or fall together.
+            // Code or a table, and the sentence that introduces it, are quoted together.
             let mates = match self.blocks.get(at + 1) {
                 Some(shown) if block.ends_with(':') && is_shown(shown) => Some(shown),
                 _ => before.filter(|words| is_shown(block) && words.ends_with(':')),
@@ -62,7 +62,7 @@ impl Passage {
 
 /// Cuts one page. Code stays with the words around it; diagrams and comments are left out,
 /// because quoted in a terminal they say nothing.
-pub(super) fn of(page: &'static Page) -> Vec<Passage> {
+pub(super) fn cut(page: &'static Page) -> Vec<Passage> {
     let mut out = Vec::new();
     let mut headings: Vec<(usize, String)> = Vec::new();
     let mut blocks: Vec<String> = Vec::new();
@@ -92,7 +92,7 @@ pub(super) fn of(page: &'static Page) -> Vec<Passage> {
         } else if trimmed.is_empty() || is_item(line) {
             blocks.push(std::mem::take(&mut block));
             push_line(&mut block, line.trim_end());
-        } else if goes_on(&block, trimmed) {
+        } else if continues(&block, trimmed) {
             block.push(' ');
             block.push_str(trimmed);
         } else if !trimmed.starts_with("<!--") {
@@ -139,9 +139,9 @@ fn is_item(line: &str) -> bool {
     numbered || line.starts_with("- ") || line.starts_with("* ")
 }
 
-/// Whether a line goes on with the sentence before it. Pages are folded for an editor; who quotes them
-/// folds for a reader.
-fn goes_on(block: &str, line: &str) -> bool {
+/// Whether a line continues the sentence before it. Pages are folded for an editor; a quotation is
+/// folded for its reader.
+fn continues(block: &str, line: &str) -> bool {
     let stands_alone = |line: &str| {
         line.starts_with(['|', '>', '<']) || line.starts_with("```") || line.starts_with("~~~")
     };
@@ -215,7 +215,7 @@ mod tests {
             file: "p.md",
             text,
         }));
-        of(page)
+        cut(page)
     }
 
     #[test]

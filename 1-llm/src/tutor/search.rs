@@ -1,8 +1,9 @@
 //! A ranked search over the pages: BM25, over sections.
 //!
-//! The formula is a dozen lines and the crates around it bring more than they save (the best
-//! known one depends on an unmaintained hasher), so it stands here; the stemmer, which is
-//! thousands, doesn't.
+//! The formula is a dozen lines and stands here. The crate `bm25` counts words whole, so that a
+//! heading couldn't weigh more than a code block, and it doesn't say how much of a question a
+//! section covers, which is what lets the tutor admit that it doesn't know. The stemmer, which is
+//! thousands of lines, is a crate.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -31,14 +32,14 @@ const STOP_WORDS: &str = "a about all also am an and any are as at be been but b
     want was way we were what whats when where which who whom why will with work works would you your explain \
     describe exist exists there don doesn isn hello hi hey hej thanks thank ok okay yes help";
 
-/// The words of a text that carry meaning, in their stems.
-pub(super) struct Words {
+/// Finds the stems of the words that carry meaning.
+struct Stems {
     stemmer: Stemmer,
     stop: Vec<&'static str>,
 }
 
-impl Words {
-    pub(super) fn new() -> Self {
+impl Stems {
+    fn new() -> Self {
         let mut stop: Vec<_> = STOP_WORDS.split_whitespace().collect();
         stop.sort_unstable();
         Self {
@@ -48,15 +49,15 @@ impl Words {
     }
 
     /// The stems of a text, without the words that say nothing.
-    pub(super) fn of(&self, text: &str) -> Vec<String> {
-        self.weighted(text)
+    fn stems(&self, text: &str) -> Vec<String> {
+        self.weighted_stems(text)
             .into_iter()
             .map(|(word, _)| word)
             .collect()
     }
 
     /// The stems of a page's text, each with what it counts.
-    fn weighted(&self, text: &str) -> Vec<(String, f64)> {
+    fn weighted_stems(&self, text: &str) -> Vec<(String, f64)> {
         let mut out = Vec::new();
         let mut in_code = false;
         for line in text.lines() {
@@ -89,17 +90,18 @@ impl Words {
 pub(super) struct Hit {
     /// Which passage, by its place in the list.
     pub(super) passage: usize,
-    /// How well it fits; only good for comparing.
+    /// How well it fits, for comparison only.
     pub(super) score: f64,
-    /// How much of the question it has, from 0 to 1, rare words counting more.
+    /// The share of the question that it has, from 0 to 1; rare words count more.
     pub(super) covered: f64,
-    /// Whether its heading has a word of the question: then it is about it, whatever else it says.
+    /// Whether its heading has a word of the question: then it is about that, whatever else it
+    /// says.
     pub(super) titled: bool,
 }
 
 /// The index over all passages, built once.
 pub(super) struct Index {
-    words: Words,
+    stemmer: Stems,
     // word → (passage, weighted count), in the order of passages.
     postings: HashMap<String, Vec<(usize, f64)>>,
     lengths: Vec<f64>,
@@ -111,7 +113,7 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn new(passages: &[Passage]) -> Self {
-        let words = Words::new();
+        let stemmer = Stems::new();
         let mut postings: HashMap<String, Vec<(usize, f64)>> = HashMap::new();
         let (mut lengths, mut headings, mut continued) = (Vec::new(), Vec::new(), Vec::new());
         for (at, passage) in passages.iter().enumerate() {
@@ -120,15 +122,15 @@ impl Index {
                 before.page == passage.page && before.headings == passage.headings
             }));
             let mut counts: BTreeMap<String, f64> = BTreeMap::new();
-            let text = words.weighted(&passage.text);
+            let text = stemmer.weighted_stems(&passage.text);
             lengths.push(text.iter().map(|(_, weight)| weight).sum());
             for (word, weight) in text {
                 *counts.entry(word).or_default() += weight;
             }
-            for word in words.of(&passage.trail()) {
+            for word in stemmer.stems(&passage.trail()) {
                 *counts.entry(word).or_default() += HEADING_WEIGHT;
             }
-            headings.push(sorted(words.of(passage.heading())));
+            headings.push(sorted(stemmer.stems(passage.heading())));
             for (word, count) in counts {
                 postings.entry(word).or_default().push((at, count));
             }
@@ -139,7 +141,7 @@ impl Index {
         )]
         let average = lengths.iter().sum::<f64>() / (lengths.len().max(1) as f64);
         Self {
-            words,
+            stemmer,
             postings,
             lengths,
             average: average.max(1.0),
@@ -148,9 +150,9 @@ impl Index {
         }
     }
 
-    /// The words of a question that carry meaning.
-    pub(super) fn words_of(&self, text: &str) -> Vec<String> {
-        self.words.of(text)
+    /// The stems of a question, without the words that say nothing.
+    pub(super) fn stems(&self, text: &str) -> Vec<String> {
+        self.stemmer.stems(text)
     }
 
     /// The passages that fit, best first. Each word comes with its weight: what is asked now

@@ -20,7 +20,8 @@ use std::time::Duration;
 use fake_ollama::{FakeModel, FakeOllama, Mode, Options};
 use futures_util::StreamExt;
 use mcp_llm::{
-    ChatEvent, ChatRequest, ErrorKind, Message, Ollama, Provider, Role, Settings, ollama::Host,
+    ChatEvent, ChatRequest, ErrorKind, Message, Ollama, Provider, Role, Settings,
+    address::{Address, Syntax},
 };
 use support::{ask, within};
 
@@ -34,7 +35,12 @@ fn quick() -> Settings {
 }
 
 fn ollama(fake: &FakeOllama, settings: &Settings) -> Ollama {
-    Ollama::new(Host::parse(&fake.url).unwrap(), settings, None).unwrap()
+    Ollama::new(
+        Address::parse(&fake.url, Syntax::Ollama).unwrap(),
+        settings,
+        None,
+    )
+    .unwrap()
 }
 
 /// A provider for a server that isn't the fake.
@@ -43,7 +49,12 @@ fn at(url: &str) -> Ollama {
         connect_timeout_ms: 500,
         ..Settings::default()
     };
-    Ollama::new(Host::parse(url).unwrap(), &settings, None).unwrap()
+    Ollama::new(
+        Address::parse(url, Syntax::Ollama).unwrap(),
+        &settings,
+        None,
+    )
+    .unwrap()
 }
 
 /// A server of the test's own, for what the fake doesn't do.

@@ -1,5 +1,12 @@
 //! Everything but chat.
 
+use axum::{
+    Router,
+    http::header::CONTENT_TYPE,
+    routing::{get, post},
+};
+use serde_json::json;
+
 use crate::*;
 
 #[tokio::test]
@@ -114,6 +121,45 @@ async fn a_pull_of_what_is_not_there_says_where_to_look() {
     let error = steps.last().unwrap().as_ref().unwrap_err();
     assert_eq!(error.kind, ErrorKind::ModelNotFound);
     assert!(error.public.contains("ollama.com/library"), "{error}");
+}
+
+#[tokio::test]
+async fn names_from_ollama_lose_what_hides_and_what_drives_a_terminal() {
+    let bad = "llama\u{202e}3\u{1b}[2J\u{200b}\n";
+    let good = "llama3[2J";
+    let tags = json!({"models": [{"name": bad, "capabilities": ["completion", bad],
+        "details": {"parameter_size": bad, "quantization_level": bad}}]});
+    let ps = json!({"models": [{"name": bad}]});
+    let line =
+        json!({"model": bad, "message": {"content": "Hej"}, "done": true, "done_reason": bad});
+    let step = json!({"status": bad});
+    let success = json!({"status": "success"});
+    let json_type = || [(CONTENT_TYPE, "application/json")];
+    let on_get =
+        |body: serde_json::Value| get(move || async move { (json_type(), body.to_string()) });
+    let on_post = |lines: String| post(move || async move { (json_type(), lines) });
+    let url = serves(
+        Router::new()
+            .route("/api/version", on_get(json!({"version": bad})))
+            .route("/api/tags", on_get(tags))
+            .route("/api/ps", on_get(ps))
+            .route("/api/pull", on_post(format!("{step}\n{success}\n")))
+            .route("/api/chat", on_post(format!("{line}\n"))),
+    )
+    .await;
+    let provider = at(&url);
+    let model = provider.models().await.unwrap().remove(0);
+    assert_eq!(
+        [model.name, model.parameters, model.quantization],
+        [good; 3]
+    );
+    assert_eq!(model.capabilities, ["completion", good]);
+    assert_eq!(provider.version().await.unwrap(), good);
+    assert_eq!(provider.loaded().await.unwrap()[0].name, good);
+    let steps: Vec<_> = provider.pull("m").map(Result::unwrap).collect().await;
+    assert_eq!(steps[0].status, good);
+    let done = collect(&provider, ask("hi")).await.done();
+    assert_eq!([done.model, done.done_reason], [good; 2]);
 }
 
 #[tokio::test]

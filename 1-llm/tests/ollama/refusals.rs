@@ -87,9 +87,13 @@ async fn refusals_say_what_to_do() {
             ErrorKind::Unauthorized,
             "OLLAMA_API_KEY",
         ),
-        (Mode::Crash, ErrorKind::Engine, "log"),
-        (Mode::BadGateway, ErrorKind::Engine, "log"),
-        (Mode::ContextFull, ErrorKind::ContextFull, "num_ctx"),
+        (Mode::Crash, ErrorKind::Engine, "its own log says why"),
+        (Mode::BadGateway, ErrorKind::Engine, "its own log says why"),
+        (
+            Mode::ContextFull,
+            ErrorKind::ContextFull,
+            "or raise num_ctx",
+        ),
     ] {
         let (error, _) = fails(mode).await;
         assert_eq!(error.kind, kind, "{mode:?}");
@@ -159,12 +163,13 @@ async fn an_option_of_the_wrong_type_is_an_invalid_request() {
 async fn nothing_listening_says_how_to_start_it_and_where_it_was_sought() {
     let fake = FakeOllama::start(Mode::Normal).await;
     let url = fake.url.clone();
-    let host = Host::find(None, "OLLAMA_HOST", &|_| Some(url.clone())).unwrap();
+    let env = |name: &str| (name == "OLLAMA_HOST").then(|| url.clone());
+    let provider = Ollama::connect(&quick(), &env).unwrap();
     drop(fake);
     tokio::task::yield_now().await;
     let error = loop {
         // The listener closes when its task has been dropped, a moment later.
-        match within(Ollama::new(host.clone(), &quick(), None).unwrap().health()).await {
+        match within(provider.health()).await {
             Ok(_) => tokio::task::yield_now().await,
             Err(error) => break error,
         }
@@ -184,7 +189,12 @@ async fn a_redirect_is_not_followed_and_the_key_goes_nowhere_else() {
         ..Options::default()
     };
     let fake = FakeOllama::with(options).await.unwrap();
-    let provider = Ollama::new(Host::parse(&fake.url).unwrap(), &quick(), Some("s3cret")).unwrap();
+    let provider = Ollama::new(
+        Address::parse(&fake.url, Syntax::Ollama).unwrap(),
+        &quick(),
+        Some("s3cret"),
+    )
+    .unwrap();
     let error = collect(&provider, ask("hi")).await.end.unwrap_err();
     assert!(
         error.public.contains("redirects aren't followed"),

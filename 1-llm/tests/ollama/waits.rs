@@ -14,7 +14,7 @@ use axum::{
 use crate::*;
 
 #[tokio::test]
-async fn no_first_byte_and_no_next_line_are_time_outs_each_with_its_own_limit() {
+async fn no_first_byte_and_no_next_line_are_timeouts_each_with_its_own_limit() {
     let (error, _) = fails(Mode::Hang).await;
     assert_eq!(error.kind, ErrorKind::TimedOut);
     let (error, text) = fails(Mode::Stall).await;
@@ -115,7 +115,7 @@ async fn an_answer_that_has_begun_is_never_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_time_out_names_the_setting_that_would_raise_it() {
+async fn a_timeout_names_the_setting_that_would_raise_it() {
     for (mode, setting) in [
         (Mode::Hang, "first_byte_timeout_ms"),
         (Mode::Stall, "idle_timeout_ms"),
@@ -146,7 +146,12 @@ async fn a_connection_that_does_not_open_is_nobody_answering_and_ends_at_its_own
         ..Settings::default()
     };
     let url = format!("http://{address}");
-    let provider = Ollama::new(Host::parse(&url).unwrap(), &settings, None).unwrap();
+    let provider = Ollama::new(
+        Address::parse(&url, Syntax::Ollama).unwrap(),
+        &settings,
+        None,
+    )
+    .unwrap();
     for error in [
         within(provider.version()).await.unwrap_err(),
         within(provider.show("m")).await.unwrap_err(),
@@ -178,7 +183,12 @@ async fn health_waits_for_the_list_of_models_no_longer_than_for_the_version() {
         idle_timeout_ms: 600_000,
         ..quick()
     };
-    let provider = Ollama::new(Host::parse(&url).unwrap(), &settings, None).unwrap();
+    let provider = Ollama::new(
+        Address::parse(&url, Syntax::Ollama).unwrap(),
+        &settings,
+        None,
+    )
+    .unwrap();
     let health = within(provider.health()).await.unwrap();
     assert_eq!(
         (health.version.as_str(), health.default_model.as_str()),

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use futures_util::stream;
 use serde_json::json;
 
-use super::{About, Attack, Finding, Target, Verdict, must_be_refused};
+use super::row::Row;
+use super::target::Target;
+use super::verdict::{Finding, Verdict, broken, held, must_be_refused, unclear};
 
 /// The most that is ever sent in one request.
 const GIANT: usize = 32 << 20;
@@ -17,8 +18,58 @@ const GIANT: usize = 32 << 20;
 const CHUNK: usize = 64 << 10;
 const DEPTH: usize = 100_000;
 
-/// The family.
-pub(super) const ALL: &[&dyn Attack] = &[&Oversized, &Endless, &Deep, &Headers, &Echo];
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        id: "oversized-body",
+        family: "bodies",
+        title: "A giant body",
+        tried: "One message of 32 MiB, with its length said beforehand.",
+        elsewhere: "The whole body is read into memory before anything looks at it; a few callers fill the machine.",
+        advisory: "CWE-770, CWE-400",
+        remedy: "cap the body, and refuse by Content-Length before reading",
+        run: |target| Box::pin(send_giant(target, true)),
+    },
+    Row {
+        id: "endless-body",
+        family: "bodies",
+        title: "A body without a length",
+        tried: "One message of 32 MiB in chunks, with no length said.",
+        elsewhere: "The cap looks at Content-Length, and a chunked body has none.",
+        advisory: "CWE-770",
+        remedy: "count what is read, not what is announced",
+        run: |target| Box::pin(send_giant(target, false)),
+    },
+    Row {
+        id: "deep-body",
+        family: "bodies",
+        title: "A body of a hundred thousand brackets",
+        tried: "A small message whose arguments are nested 100,000 deep, then a good one.",
+        elsewhere: "A parser that calls itself for each bracket runs out of stack and takes the process along.",
+        advisory: "CWE-674",
+        remedy: "parse with a limit on depth",
+        run: |target| Box::pin(deep_body(target)),
+    },
+    Row {
+        id: "giant-header",
+        family: "bodies",
+        title: "A giant header",
+        tried: "A good request with 1 MiB of headers.",
+        elsewhere: "Headers are kept for the whole request, and some servers bound only the body.",
+        advisory: "CVE-2018-12121 (Node.js), CWE-770",
+        remedy: "cap the headers and answer 431",
+        run: |target| Box::pin(giant_header(target)),
+    },
+    Row {
+        id: "amplified-error",
+        family: "bodies",
+        title: "An error that repeats what it was sent",
+        tried: "A call of a tool whose name has 24 KiB.",
+        elsewhere: "The unknown name is put into the error, the log line and the record, so each byte sent is written several times.",
+        advisory: "CWE-405, CWE-779",
+        remedy: "cut what a caller sent before it is written or given back",
+        run: |target| Box::pin(amplified_error(target)),
+    },
+];
 
 /// A body that is made as it is read, and a count of how much was taken.
 fn giant() -> (
@@ -58,7 +109,7 @@ async fn send_giant_once(target: &Target, declared: bool) -> (Verdict, bool) {
     let (body, taken) = giant();
     let prepared = target.prepare(&target.owner, "ping", json!({})).await;
     let mut request = prepared
-        .saying(reqwest::Body::wrap_stream(body))
+        .with_body(reqwest::Body::wrap_stream(body))
         .wait(Duration::from_secs(20));
     if declared {
         let length =
@@ -82,163 +133,57 @@ async fn send_giant_once(target: &Target, declared: bool) -> (Verdict, bool) {
     }
 }
 
-struct Oversized;
-
-impl Attack for Oversized {
-    fn about(&self) -> &About {
-        &About {
-            id: "oversized-body",
-            family: "bodies",
-            title: "A giant body",
-            tried: "One message of 32 MiB, with its length said beforehand.",
-            elsewhere: "The whole body is read into memory before anything looks at it; a few callers fill the machine.",
-            advisory: "CWE-770, CWE-400",
-            remedy: "cap the body, and refuse by Content-Length before reading",
-        }
-    }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(send_giant(target, true))
+async fn deep_body(target: &Target) -> Finding {
+    let prepared = target.prepare_list(&target.owner).await;
+    let nest = format!("{}{}", "[".repeat(DEPTH), "]".repeat(DEPTH));
+    let body = prepared
+        .message
+        .to_string()
+        .replacen("\"params\":{", &format!("\"params\":{{\"deep\":{nest},"), 1)
+        .replace(",}", "}");
+    let answer = prepared.with_body(body).send().await;
+    let after = target.list_tools(&target.owner).await;
+    if after.result().is_none() {
+        broken(format!("afterwards the server doesn't serve: {after}"))
+    } else {
+        must_be_refused(&answer)
     }
 }
 
-struct Endless;
-
-impl Attack for Endless {
-    fn about(&self) -> &About {
-        &About {
-            id: "endless-body",
-            family: "bodies",
-            title: "A body without a length",
-            tried: "One message of 32 MiB in chunks, with no length said.",
-            elsewhere: "The cap looks at Content-Length, and a chunked body has none.",
-            advisory: "CWE-770",
-            remedy: "count what is read, not what is announced",
-        }
+async fn giant_header(target: &Target) -> Finding {
+    let mut request = target.prepare_list(&target.owner).await.request;
+    let filler = "a".repeat(64 << 10);
+    for _ in 0..16 {
+        request = request.add("x-filler", &filler);
     }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(send_giant(target, false))
+    let answer = request.send().await;
+    if answer.status == 0 {
+        // Cut off in the middle: held, if the server still serves.
+        let after = target.list_tools(&target.owner).await;
+        return if after.result().is_some() {
+            held(format!("cut off: {answer}"))
+        } else {
+            unclear(after.brief())
+        };
     }
+    must_be_refused(&answer)
 }
-
-struct Deep;
-
-impl Attack for Deep {
-    fn about(&self) -> &About {
-        &About {
-            id: "deep-body",
-            family: "bodies",
-            title: "A body of a hundred thousand brackets",
-            tried: "A small message whose arguments are nested 100,000 deep, then a good one.",
-            elsewhere: "A parser that calls itself for each bracket runs out of stack and takes the process along.",
-            advisory: "CWE-674",
-            remedy: "parse with a limit on depth",
-        }
-    }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            let prepared = target.prepare(&target.owner, "tools/list", json!({})).await;
-            let nest = format!("{}{}", "[".repeat(DEPTH), "]".repeat(DEPTH));
-            let body = prepared
-                .message
-                .to_string()
-                .replacen("\"params\":{", &format!("\"params\":{{\"deep\":{nest},"), 1)
-                .replace(",}", "}");
-            let answer = prepared.saying(body).send().await;
-            let after = target.ask(&target.owner, "tools/list", json!({})).await;
-            Ok(if after.result().is_none() {
-                Verdict::Broken(format!(
-                    "afterwards the server doesn't serve: {}",
-                    after.brief()
-                ))
-            } else {
-                must_be_refused(&answer)
-            })
-        })
-    }
-}
-
-struct Headers;
-
-impl Attack for Headers {
-    fn about(&self) -> &About {
-        &About {
-            id: "giant-header",
-            family: "bodies",
-            title: "A giant header",
-            tried: "A good request with 1 MiB of headers.",
-            elsewhere: "Headers are kept for the whole request, and some servers bound only the body.",
-            advisory: "CVE-2018-12121 (Node.js), CWE-770",
-            remedy: "cap the headers and answer 431",
-        }
-    }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            let mut request = target
-                .prepare(&target.owner, "tools/list", json!({}))
-                .await
-                .request;
-            let filler = "a".repeat(64 << 10);
-            for _ in 0..16 {
-                request = request.add("x-filler", &filler);
-            }
-            let answer = request.send().await;
-            if answer.status == 0 {
-                // Cut off in the middle: held, if the server still serves.
-                let after = target.ask(&target.owner, "tools/list", json!({})).await;
-                return Ok(if after.result().is_some() {
-                    Verdict::Held(format!("cut off: {}", answer.brief()))
-                } else {
-                    Verdict::Unclear(after.brief())
-                });
-            }
-            Ok(must_be_refused(&answer))
-        })
-    }
-}
-
-struct Echo;
 
 const LONG_NAME: usize = 24 << 10;
 
-impl Attack for Echo {
-    fn about(&self) -> &About {
-        &About {
-            id: "amplified-error",
-            family: "bodies",
-            title: "An error that repeats what it was sent",
-            tried: "A call of a tool whose name has 24 KiB.",
-            elsewhere: "The unknown name is put into the error, the log line and the record, so each byte sent is written several times.",
-            advisory: "CWE-405, CWE-779",
-            remedy: "cut what a caller sent before it is written or given back",
-        }
-    }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            // Below what servers allow for headers, because the name stands in one too.
-            let name = "long-name".repeat(LONG_NAME / 9 + 1);
-            let answer = target
-                .ask(
-                    &target.owner,
-                    "tools/call",
-                    json!({ "name": name, "arguments": {} }),
-                )
-                .await;
-            let given_back = answer.text.len();
-            Ok(if given_back >= LONG_NAME {
-                Verdict::Broken(format!(
-                    "{} KiB of it came back in the error",
-                    given_back >> 10
-                ))
-            } else if answer.status == 0 {
-                Verdict::Unclear(answer.brief())
-            } else {
-                Verdict::Held(format!("{given_back} bytes came back: {}", answer.brief()))
-            })
-        })
+async fn amplified_error(target: &Target) -> Finding {
+    // Below what servers allow for headers, because the name stands in one too.
+    let name = "long-name".repeat(LONG_NAME / 9 + 1);
+    let answer = target.call(&target.owner, &name).await;
+    let given_back = answer.text.len();
+    if given_back >= LONG_NAME {
+        broken(format!(
+            "{} KiB of it came back in the error",
+            given_back >> 10
+        ))
+    } else if answer.status == 0 {
+        unclear(answer.brief())
+    } else {
+        held(format!("{given_back} bytes came back: {answer}"))
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::run::Choice;
+use super::choice::Choice;
 use super::target::Given;
 use super::trail::Trail;
 use crate::raw::{Budget, Wire};

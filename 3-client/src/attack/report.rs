@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{About, Verdict};
+use super::row::Row;
+use super::verdict::Verdict;
 use crate::page::{Ink, Page};
 use crate::untrusted::clean_line;
 
@@ -10,7 +11,7 @@ use crate::untrusted::clean_line;
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The attack.
-    pub about: About,
+    pub about: &'static Row,
     /// What came of it.
     pub verdict: Verdict,
     /// The line of the server's record that tells of it, where the record can be read.
@@ -112,7 +113,7 @@ impl Report {
 
 impl Outcome {
     fn to_json(&self) -> Value {
-        let About {
+        let Row {
             id,
             family,
             title,
@@ -120,6 +121,7 @@ impl Outcome {
             elsewhere,
             advisory,
             remedy,
+            ..
         } = self.about;
         json!({
             "id": id, "family": family, "title": title, "tried": tried, "elsewhere": elsewhere,
@@ -151,7 +153,7 @@ impl Outcome {
             }
             return text;
         }
-        let about = &self.about;
+        let about = self.about;
         text.push_str(&page.paragraph("  tried      ", about.tried));
         text.push_str(&page.paragraph(
             "  elsewhere  ",

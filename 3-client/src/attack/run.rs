@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use super::catalogue::catalogue;
+pub use super::choice::Choice;
+use super::command::Args;
 use super::report::{Outcome, Report};
+use super::row::Row;
 use super::sarif::sarif;
 use super::target::{Era, Given, Target};
-use super::trail::{self, Trail};
-use super::{Args, Attack, Verdict, catalogue};
+use super::trail::{self, OWN_RECORDS, Trail};
+use super::verdict::Verdict;
 use crate::headless::{AWAY, FAILED, USAGE, complain};
 use crate::page::{self, Page};
 use crate::secret::Secret;
@@ -19,62 +23,15 @@ const RUN: Duration = Duration::from_secs(480);
 
 const SECOND_TRY: Duration = Duration::from_secs(2);
 
-/// Which rows run.
-#[derive(Debug, Clone, Default)]
-pub struct Choice {
-    only: Vec<String>,
-    skip: Vec<String>,
-}
-
-impl Choice {
-    /// Rows or families, by name.
-    ///
-    /// # Errors
-    /// When there is none of a name: a misspelt row must not pass by not running.
-    pub fn new(only: &[String], skip: &[String]) -> Result<Self, String> {
-        let all = catalogue();
-        let known: Vec<&str> = all
-            .iter()
-            .flat_map(|attack| [attack.about().id, attack.about().family])
-            .collect();
-        for name in only.iter().chain(skip) {
-            if !known.contains(&name.as_str()) {
-                let near = known.iter().max_by(|a, b| {
-                    strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-                });
-                let near = near.copied().unwrap_or_default();
-                return Err(format!(
-                    "there is no row or family {name:?}; did you mean {near}? `mcp-client attack --list` shows all"
-                ));
-            }
-        }
-        Ok(Self {
-            only: only.to_vec(),
-            skip: skip.to_vec(),
-        })
-    }
-
-    fn takes(&self, attack: &dyn Attack) -> bool {
-        let about = attack.about();
-        let named = |names: &[String]| {
-            names
-                .iter()
-                .any(|name| name == about.id || name == about.family)
-        };
-        (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
-    }
-}
-
 /// Runs what was typed.
 pub async fn main(args: &Args) -> ExitCode {
     let page = Page::of_stdout();
     if args.list {
-        for attack in catalogue() {
-            let about = attack.about();
-            page::print(&page.paragraph(
-                &format!("{:<24}", about.id),
-                &format!("{}. {}", about.title, about.tried),
-            ));
+        for Row {
+            id, title, tried, ..
+        } in catalogue()
+        {
+            page::print(&page.paragraph(&format!("{id:<24}"), &format!("{title}. {tried}")));
         }
         return ExitCode::SUCCESS;
     }
@@ -133,12 +90,12 @@ pub async fn run(
         .collect();
     let mut target = Target::discover(given)
         .await
-        .map_err(|answer| format!("{url} gives no MCP answer: {}", answer.brief()))?;
-    if !target.trail.is_there() && trail::is_offered(&target) {
+        .map_err(|answer| format!("{url} gives no MCP answer: {answer}"))?;
+    if !target.trail.is_there() && target.resources.iter().any(|uri| uri == OWN_RECORDS) {
         target.trail = Trail::Resource(std::sync::Mutex::default());
     }
     // What finding the server out has left there belongs to no row.
-    trail::news(&target).await;
+    target.new_records().await;
     let lifecycle = match target.era {
         Era::Stateless => "2026-07-28, stateless",
         Era::Sessions => "sessions",
@@ -151,27 +108,27 @@ pub async fn run(
         outcomes: Vec::new(),
     };
     let end = Instant::now() + RUN + target.patience * 2;
-    for attack in catalogue() {
-        if !choice.takes(attack) {
+    for row in catalogue() {
+        if !choice.includes(row) {
             continue;
         }
         let since = Instant::now();
-        let mut verdict = attempt(attack, &target, end).await;
+        let mut verdict = attempt(row, &target, end).await;
         // What was throttled, or met a server that was busy with the row before, gets one more try.
         if matches!(verdict, Verdict::Unclear(_)) {
             tokio::time::sleep(SECOND_TRY).await;
-            verdict = attempt(attack, &target, end).await;
+            verdict = attempt(row, &target, end).await;
         }
         let tried = !matches!(verdict, Verdict::NotApplicable(_));
         let lines = if tried {
-            trail::news(&target).await
+            target.new_records().await
         } else {
             Vec::new()
         };
-        let record = trail::telling(&lines).map(|line| redact(line, &secrets));
+        let record = trail::refusal_or_last(&lines).map(|line| redact(line, &secrets));
         let outcome = Outcome {
-            about: *attack.about(),
-            verdict: redacted(verdict, &secrets),
+            about: row,
+            verdict: verdict.map(|text| redact(text, &secrets)),
             record,
             took_ms: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
@@ -181,11 +138,11 @@ pub async fn run(
     Ok(report)
 }
 
-async fn attempt(attack: &dyn Attack, target: &Target, end: Instant) -> Verdict {
+async fn attempt(row: &Row, target: &Target, end: Instant) -> Verdict {
     if Instant::now() >= end {
         return Verdict::Unclear("the time for the whole run was used up".into());
     }
-    match tokio::time::timeout(ROW + target.patience, attack.run(target)).await {
+    match tokio::time::timeout(ROW + target.patience, (row.run)(target)).await {
         Ok(Ok(verdict) | Err(verdict)) => verdict,
         Err(_elapsed) => Verdict::Unclear("it took too long and was stopped".into()),
     }
@@ -197,13 +154,4 @@ fn redact(text: &str, secrets: &[Secret]) -> String {
         text.replace(secret.expose(), "[key]")
     });
     crate::untrusted::label(&text, 600)
-}
-
-fn redacted(verdict: Verdict, secrets: &[Secret]) -> Verdict {
-    match verdict {
-        Verdict::Held(text) => Verdict::Held(redact(&text, secrets)),
-        Verdict::Broken(text) => Verdict::Broken(redact(&text, secrets)),
-        Verdict::NotApplicable(text) => Verdict::NotApplicable(redact(&text, secrets)),
-        Verdict::Unclear(text) => Verdict::Unclear(redact(&text, secrets)),
-    }
 }

@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Verdict, report::Report};
+use super::report::Report;
+use super::verdict::Verdict;
 
 /// The report in this format.
 #[must_use]

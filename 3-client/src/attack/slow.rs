@@ -2,39 +2,48 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::{BoxFuture, join_all};
-use serde_json::json;
+use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::{About, Attack, Finding, Target, Verdict};
+use super::row::Row;
+use super::target::Target;
+use super::verdict::{Finding, Verdict, broken, held, not_applicable, unclear};
 
-/// The family.
-pub(super) const ALL: &[&dyn Attack] = &[
-    &Crowd,
-    &Trickle {
-        about: About {
-            id: "slow-headers",
-            family: "slow",
-            title: "Headers that never end",
-            tried: "A request whose headers come one byte a second.",
-            elsewhere: "The server waits for the end of the headers as long as the client likes, and a few hundred such clients hold every connection.",
-            advisory: "CVE-2007-6750 (slowloris), CWE-400",
-            remedy: "a time-out for the headers as a whole",
-        },
-        opening: |head| format!("{head}x-slow: "),
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        id: "idle-crowd",
+        family: "slow",
+        title: "A crowd that stands in the door",
+        tried: "64 connections with half a request each are held open, and a good request comes.",
+        elsewhere: "A server with a thread or a worker for each connection has none left.",
+        advisory: "CVE-2007-6750 (slowloris), CWE-400",
+        remedy: "no worker for a connection that says nothing, and many more places than one client can take",
+        run: |target| Box::pin(idle_crowd(target)),
     },
-    &Trickle {
-        about: About {
-            id: "slow-body",
-            family: "slow",
-            title: "A body that never ends",
-            tried: "A request whose body comes one byte a second.",
-            elsewhere: "The headers have a time-out and the body has none.",
-            advisory: "CWE-400",
-            remedy: "a time-out for the body as a whole",
+    Row {
+        id: "slow-headers",
+        family: "slow",
+        title: "Headers that never end",
+        tried: "A request whose headers come one byte a second.",
+        elsewhere: "The server waits for the end of the headers as long as the client likes, and a few hundred such clients hold every connection.",
+        advisory: "CVE-2007-6750 (slowloris), CWE-400",
+        remedy: "a time-out for the headers as a whole",
+        run: |target| Box::pin(hold_open(target, |head| format!("{head}x-slow: "))),
+    },
+    Row {
+        id: "slow-body",
+        family: "slow",
+        title: "A body that never ends",
+        tried: "A request whose body comes one byte a second.",
+        elsewhere: "The headers have a time-out and the body has none.",
+        advisory: "CWE-400",
+        remedy: "a time-out for the body as a whole",
+        run: |target| {
+            Box::pin(hold_open(target, |head| {
+                format!("{head}content-length: 100000\r\n\r\n{{")
+            }))
         },
-        opening: |head| format!("{head}content-length: 100000\r\n\r\n{{"),
     },
 ];
 
@@ -42,9 +51,7 @@ pub(super) const ALL: &[&dyn Attack] = &[
 fn address(target: &Target) -> Result<String, Verdict> {
     let url = &target.wire.url;
     if url.scheme() != "http" {
-        return Err(Verdict::NotApplicable(
-            "it speaks bare HTTP, and the server is behind TLS".into(),
-        ));
+        return not_applicable("it speaks bare HTTP, and the server is behind TLS");
     }
     let host = url.host_str().unwrap_or_default();
     Ok(format!(
@@ -65,100 +72,63 @@ fn head(target: &Target, address: &str) -> String {
     head
 }
 
-struct Crowd;
-
 const CROWD: usize = 64;
 
-impl Attack for Crowd {
-    fn about(&self) -> &About {
-        &About {
-            id: "idle-crowd",
-            family: "slow",
-            title: "A crowd that stands in the door",
-            tried: "64 connections with half a request each are held open, and a good request comes.",
-            elsewhere: "A server with a thread or a worker for each connection has none left.",
-            advisory: "CVE-2007-6750 (slowloris), CWE-400",
-            remedy: "no worker for a connection that says nothing, and many more places than one client can take",
+async fn idle_crowd(target: &Target) -> Finding {
+    let address = address(target)?;
+    let opening = head(target, &address);
+    let mut crowd = Vec::new();
+    for _ in 0..CROWD {
+        if !target.wire.may_send() {
+            break;
+        }
+        let Ok(Ok(mut stream)) =
+            tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(&address)).await
+        else {
+            break;
+        };
+        if stream.write_all(opening.as_bytes()).await.is_ok() {
+            crowd.push(stream);
         }
     }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            let address = address(target)?;
-            let opening = head(target, &address);
-            let mut crowd = Vec::new();
-            for _ in 0..CROWD {
-                if !target.wire.may_send() {
-                    break;
-                }
-                let Ok(Ok(mut stream)) =
-                    tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(&address))
-                        .await
-                else {
-                    break;
-                };
-                if stream.write_all(opening.as_bytes()).await.is_ok() {
-                    crowd.push(stream);
-                }
-            }
-            let good = target.prepare(&target.owner, "tools/list", json!({})).await;
-            let answer = good.request.wait(Duration::from_secs(5)).send().await;
-            let many = crowd.len();
-            // Also a refusal shows that somebody was there to refuse.
-            Ok(if answer.result().is_some() || answer.status == 429 {
-                Verdict::Held(format!(
-                    "with {many} of them, a good request was answered after {} ms",
-                    answer.took.as_millis()
-                ))
-            } else if answer.status == 0 {
-                Verdict::Broken(format!(
-                    "with {many} of them, a good request got no answer: {}",
-                    answer.brief()
-                ))
-            } else {
-                Verdict::Unclear(answer.brief())
-            })
-        })
+    let good = target.prepare_list(&target.owner).await;
+    let answer = good.request.wait(Duration::from_secs(5)).send().await;
+    let many = crowd.len();
+    // Also a refusal shows that somebody was there to refuse.
+    if answer.result().is_some() || answer.status == 429 {
+        held(format!(
+            "with {many} of them, a good request was answered after {} ms",
+            answer.took.as_millis()
+        ))
+    } else if answer.status == 0 {
+        broken(format!(
+            "with {many} of them, a good request got no answer: {answer}"
+        ))
+    } else {
+        unclear(answer.brief())
     }
 }
 
-struct Trickle {
-    about: About,
-    opening: fn(&str) -> String,
-}
-
-impl Attack for Trickle {
-    fn about(&self) -> &About {
-        &self.about
-    }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            let address = address(target)?;
-            let opening = (self.opening)(&head(target, &address));
-            // Three at once: one that is cut by chance proves nothing.
-            let all = join_all((0..3).map(|_| trickle(&address, &opening, target.patience))).await;
-            let patience = target.patience.as_secs();
-            let mut longest = Duration::ZERO;
-            for end in all {
-                match end {
-                    End::ByTheServer(after) => longest = longest.max(after),
-                    End::Never => {
-                        return Ok(Verdict::Broken(format!(
-                            "still open after {patience} s (--patience)"
-                        )));
-                    }
-                    End::Unopened => {
-                        return Ok(Verdict::Unclear("no connection could be opened".into()));
-                    }
-                }
+/// Opens slow connections, and sees whether the server ends them.
+async fn hold_open(target: &Target, opening: fn(&str) -> String) -> Finding {
+    let address = address(target)?;
+    let opening = opening(&head(target, &address));
+    // Three at once: one that is cut by chance proves nothing.
+    let all = join_all((0..3).map(|_| trickle(&address, &opening, target.patience))).await;
+    let patience = target.patience.as_secs();
+    let mut longest = Duration::ZERO;
+    for end in all {
+        match end {
+            End::ByTheServer(after) => longest = longest.max(after),
+            End::Never => {
+                return broken(format!("still open after {patience} s (--patience)"));
             }
-            Ok(Verdict::Held(format!(
-                "ended by the server after {} s",
-                longest.as_secs()
-            )))
-        })
+            End::Unopened => {
+                return unclear("no connection could be opened");
+            }
+        }
     }
+    held(format!("ended by the server after {} s", longest.as_secs()))
 }
 
 /// How a slow connection ended.

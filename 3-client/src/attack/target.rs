@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
-use super::Verdict;
-use super::trail::Trail;
+use super::caller::{Caller, Session, within};
+use super::trail::{OWN_RECORDS, Trail};
+use super::verdict::{Verdict, is_throttled, not_applicable};
 use crate::raw::{self, Answer, Request, Wire};
 use crate::secret::Secret;
 
@@ -23,37 +23,6 @@ pub enum Era {
     Sessions,
 }
 
-/// Somebody who calls.
-#[derive(Debug)]
-pub struct Caller {
-    /// Who, in a report.
-    pub who: &'static str,
-    /// What it signs in with.
-    pub key: Option<Secret>,
-    session: Mutex<Option<Session>>,
-}
-
-/// A session that was opened; a server may name none.
-#[derive(Debug, Clone)]
-pub struct Session {
-    /// Its name.
-    pub id: Option<String>,
-    /// The version that both agreed on.
-    pub version: String,
-}
-
-impl Caller {
-    /// Somebody with this key.
-    #[must_use]
-    pub fn new(who: &'static str, key: Option<Secret>) -> Self {
-        Self {
-            who,
-            key,
-            session: Mutex::default(),
-        }
-    }
-}
-
 /// A request that is ready, and the message in it.
 #[derive(Debug)]
 pub struct Prepared {
@@ -66,7 +35,7 @@ pub struct Prepared {
 impl Prepared {
     /// Puts another body into the same request.
     #[must_use]
-    pub fn saying(self, body: impl Into<reqwest::Body>) -> Request {
+    pub fn with_body(self, body: impl Into<reqwest::Body>) -> Request {
         self.request.body(body)
     }
 }
@@ -176,11 +145,7 @@ impl Target {
             .iter()
             .filter_map(|resource| resource["uri"].as_str().map(str::to_owned))
             .collect();
-        target.is_open = target
-            .ask(&target.nobody, "tools/list", json!({}))
-            .await
-            .result()
-            .is_some();
+        target.is_open = target.list_tools(&target.nobody).await.result().is_some();
         if let Ok(lesser) = target.lesser() {
             target.lesser_tools = target.list(lesser, "tools/list", "tools").await;
         }
@@ -211,9 +176,9 @@ impl Target {
         match &self.second {
             Some(second) => Ok(second),
             None if self.has_key() && self.is_open => Ok(&self.nobody),
-            None => Err(Verdict::NotApplicable(
-                "it takes a second caller with fewer rights: give one with --second-key-env".into(),
-            )),
+            None => not_applicable(
+                "it takes a second caller with fewer rights: give one with --second-key-env",
+            ),
         }
     }
 
@@ -234,9 +199,9 @@ impl Target {
             })
             .collect();
         if hidden.is_empty() {
-            return Err(Verdict::NotApplicable(
-                "both callers see the same tools: give a second key with fewer rights".into(),
-            ));
+            return not_applicable(
+                "both callers see the same tools: give a second key with fewer rights",
+            );
         }
         Ok(hidden)
     }
@@ -279,19 +244,15 @@ impl Target {
                 .request
                 .send()
                 .await;
-            let throttled = answer.status == 429 || answer.code() == Some(429);
-            if !throttled || !self.waits(&answer).await {
+            if !is_throttled(&answer) || !self.wait_for(&answer).await {
                 return answer;
             }
         }
     }
 
-    async fn waits(&self, answer: &Answer) -> bool {
-        let seconds = answer
-            .header("retry-after")
-            .parse()
-            .unwrap_or(1)
-            .clamp(1, 10);
+    /// Waits as a throttled answer asks; false when the run has waited long enough.
+    async fn wait_for(&self, answer: &Answer) -> bool {
+        let seconds = wait_seconds(answer);
         let before = self.waited.fetch_add(seconds, Ordering::Relaxed);
         if before + seconds > PATIENCE_WITH_THROTTLING.as_secs() {
             return false;
@@ -332,8 +293,48 @@ impl Target {
         let (answer, session) = self.open(caller).await;
         let named = session.and_then(|session| session.id.clone().map(|id| (session, id)));
         named.ok_or_else(|| {
-            Verdict::NotApplicable(format!("the server keeps no sessions: {}", answer.brief()))
+            Verdict::NotApplicable(format!("the server keeps no sessions: {answer}"))
         })
+    }
+
+    /// The first page of the tools, as an answer.
+    pub async fn list_tools(&self, caller: &Caller) -> Answer {
+        self.ask(caller, "tools/list", json!({})).await
+    }
+
+    /// A call of a tool without any arguments.
+    pub async fn call(&self, caller: &Caller, tool: &str) -> Answer {
+        let params = json!({ "name": tool, "arguments": {} });
+        self.ask(caller, "tools/call", params).await
+    }
+
+    /// The contents of a resource, as an answer.
+    pub async fn read(&self, caller: &Caller, uri: &str) -> Answer {
+        self.ask(caller, "resources/read", json!({ "uri": uri }))
+            .await
+    }
+
+    /// The same as [`Target::list_tools`], not sent yet.
+    pub async fn prepare_list(&self, caller: &Caller) -> Prepared {
+        self.prepare(caller, "tools/list", json!({})).await
+    }
+
+    /// The same as [`Target::call`], not sent yet.
+    pub async fn prepare_call(&self, caller: &Caller, tool: &str) -> Prepared {
+        let params = json!({ "name": tool, "arguments": {} });
+        self.prepare(caller, "tools/call", params).await
+    }
+
+    /// The lines that the server has recorded since the last time.
+    pub async fn new_records(&self) -> Vec<String> {
+        let read = async || {
+            let answer = self.read(&self.owner, OWN_RECORDS).await;
+            let text = answer
+                .result()
+                .and_then(|result| result["contents"][0]["text"].as_str());
+            text.unwrap_or_default().to_owned()
+        };
+        self.trail.new_lines(read).await
     }
 
     async fn list(&self, caller: &Caller, method: &str, field: &str) -> Vec<Value> {
@@ -358,6 +359,12 @@ impl Target {
     }
 }
 
+/// The seconds after which a throttled answer allows another try, within bounds.
+pub(super) fn wait_seconds(answer: &Answer) -> u64 {
+    let seconds = answer.header("retry-after").parse();
+    seconds.unwrap_or(1).clamp(1, 10)
+}
+
 /// A server's name and version: a field of the result, and since 2026-07-28 of its `_meta`.
 fn name_of(result: &Value) -> String {
     let newest = &result["_meta"]["io.modelcontextprotocol/serverInfo"];
@@ -368,15 +375,6 @@ fn name_of(result: &Value) -> String {
     };
     let text = |name: &str| info[name].as_str().unwrap_or("?");
     crate::untrusted::label(&format!("{} {}", text("name"), text("version")), 80)
-}
-
-/// Names a session in a request.
-pub fn within(request: Request, session: &Session) -> Request {
-    let request = request.set("mcp-protocol-version", &session.version);
-    match &session.id {
-        Some(id) => request.set("mcp-session-id", id),
-        None => request,
-    }
 }
 
 /// A tool that can be called without doing anything, and the arguments for it: one whose required

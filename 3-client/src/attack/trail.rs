@@ -4,12 +4,10 @@
 use std::collections::HashSet;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use super::target::Target;
+use serde_json::Value;
 
 /// The most that is read of a record for one attack.
 const MAX_READ: u64 = 1 << 20;
@@ -17,7 +15,7 @@ const MAX_READ: u64 = 1 << 20;
 const SETTLE: Duration = Duration::from_millis(60);
 const TRIES: u32 = 8;
 /// Where this project's server shows a caller its own records.
-const OWN_RECORDS: &str = "audit://me";
+pub(super) const OWN_RECORDS: &str = "audit://me";
 
 /// Where the record is.
 #[derive(Debug)]
@@ -51,65 +49,42 @@ impl Trail {
     pub fn is_there(&self) -> bool {
         !matches!(self, Self::None)
     }
-}
 
-/// Whether the server shows its callers their own records.
-#[must_use]
-pub fn is_offered(target: &Target) -> bool {
-    target.resources.iter().any(|uri| uri == OWN_RECORDS)
-}
-
-/// The lines that were written since the last time.
-pub async fn news(target: &Target) -> Vec<String> {
-    match &target.trail {
-        Trail::None => Vec::new(),
-        Trail::File { path, offset } => {
-            for _ in 0..TRIES {
-                tokio::time::sleep(SETTLE).await;
-                let lines = read_on(path, offset);
-                if !lines.is_empty() {
-                    // The rest of the same burst.
+    /// The lines that were written since the last time. `read` gets the text of the resource.
+    pub(super) async fn new_lines(&self, read: impl AsyncFnOnce() -> String) -> Vec<String> {
+        match self {
+            Self::None => Vec::new(),
+            Self::File { path, offset } => {
+                for _ in 0..TRIES {
                     tokio::time::sleep(SETTLE).await;
-                    return [lines, read_on(path, offset)].concat();
+                    let lines = read_on(path, offset);
+                    if !lines.is_empty() {
+                        // The rest of the same burst.
+                        tokio::time::sleep(SETTLE).await;
+                        return [lines, read_on(path, offset)].concat();
+                    }
                 }
+                Vec::new()
             }
-            Vec::new()
-        }
-        Trail::Resource(seen) => {
-            let answer = target
-                .ask(
-                    &target.owner,
-                    "resources/read",
-                    json!({ "uri": OWN_RECORDS }),
-                )
-                .await;
-            let text = answer
-                .result()
-                .and_then(|result| result["contents"][0]["text"].as_str())
-                .unwrap_or_default();
-            let mut seen = match seen.lock() {
-                Ok(seen) => seen,
-                Err(poisoned) => poisoned.into_inner(),
-            };
-            // What it remembers is bounded by what the server shows at once.
-            let lines = records(text);
-            let fresh = lines
-                .iter()
-                .filter(|line| !seen.contains(*line))
-                .cloned()
-                .collect();
-            *seen = lines.into_iter().collect();
-            fresh
+            Self::Resource(seen) => {
+                let lines = records(&read().await);
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let fresh = lines
+                    .iter()
+                    .filter(|line| !seen.contains(*line))
+                    .cloned()
+                    .collect();
+                // What it remembers is bounded by what the server shows at once.
+                *seen = lines.into_iter().collect();
+                fresh
+            }
         }
     }
 }
 
 /// Only whole lines are taken; the rest is read the next time.
 fn read_on(path: &PathBuf, offset: &Mutex<u64>) -> Vec<String> {
-    let mut offset = match offset.lock() {
-        Ok(offset) => offset,
-        Err(poisoned) => poisoned.into_inner(),
-    };
+    let mut offset = offset.lock().unwrap_or_else(PoisonError::into_inner);
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = std::fs::File::open(path)?;
         file.seek(SeekFrom::Start(*offset))?;
@@ -146,7 +121,7 @@ fn records(text: &str) -> Vec<String> {
 
 /// The line that tells most of an attack: a refusal, or else the last one.
 #[must_use]
-pub fn telling(lines: &[String]) -> Option<&String> {
+pub fn refusal_or_last(lines: &[String]) -> Option<&String> {
     let is_refusal = |line: &&String| {
         serde_json::from_str::<Value>(line)
             .ok()
@@ -178,12 +153,23 @@ mod tests {
         assert_eq!(read_on(&path, &offset), ["half"]);
     }
 
+    #[tokio::test]
+    async fn of_a_resource_only_the_new_records_are_news() {
+        let trail = Trail::Resource(Mutex::default());
+        let news = async |text: &str| trail.new_lines(async || text.to_owned()).await;
+        assert_eq!(news("[1,2]").await, ["1", "2"]);
+        assert_eq!(news("[2,3]").await, ["3"]);
+        assert!(news("[2,3]").await.is_empty());
+        let nowhere = Trail::None.new_lines(async || "[1]".to_owned());
+        assert!(nowhere.await.is_empty());
+    }
+
     #[test]
     fn the_refusal_is_what_is_shown() {
         let lines = [r#"{"outcome":"FORBIDDEN"}"#, r#"{"outcome":"SUCCESS"}"#].map(str::to_owned);
-        assert_eq!(telling(&lines), Some(&lines[0]));
-        assert_eq!(telling(&lines[1..]), Some(&lines[1]));
-        assert_eq!(telling(&[]), None);
+        assert_eq!(refusal_or_last(&lines), Some(&lines[0]));
+        assert_eq!(refusal_or_last(&lines[1..]), Some(&lines[1]));
+        assert_eq!(refusal_or_last(&[]), None);
     }
 
     #[test]

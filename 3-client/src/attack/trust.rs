@@ -1,17 +1,68 @@
 //! What a server says of its tools is read by a model, which can't tell a description from an order.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{About, Attack, Finding, Target, Verdict};
+use super::caller::Caller;
+use super::row::Row;
+use super::target::Target;
+use super::verdict::{Finding, broken, held, not_applicable, unclear};
 
-/// The family.
-pub(super) const ALL: &[&dyn Attack] = &[&Poisoned, &Shadowed, &RugPull, &Unsteady, &SharedCache];
-
-struct Poisoned;
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        id: "poisoned-descriptions",
+        family: "trust",
+        title: "Orders hidden in descriptions",
+        tried: "Every text in the list of tools is searched for orders to the model, invisible characters and escape sequences.",
+        elsewhere: "Descriptions go into the model's context word for word, and no person reads them.",
+        advisory: "OWASP MCP Top 10: tool poisoning; CVE-2025-54136 (Cursor)",
+        remedy: "review descriptions like code, show them to people, pin them",
+        run: |target| Box::pin(ready(poisoned_descriptions(target))),
+    },
+    Row {
+        id: "shadowed-names",
+        family: "trust",
+        title: "Two tools that look the same",
+        tried: "Names are compared as a person sees them: in one case, without separators, with look-alike letters made plain.",
+        elsewhere: "A tool that is named like a trusted one gets its calls, and its approvals.",
+        advisory: "OWASP MCP Top 10: tool shadowing; CWE-1007",
+        remedy: "one name for one tool, ASCII only; a host keeps servers apart",
+        run: |target| Box::pin(ready(shadowed_names(target))),
+    },
+    Row {
+        id: "rug-pull",
+        family: "trust",
+        title: "A tool that changes after it was approved",
+        tried: "The tools are listed again, several times and by a new connection, and compared with the first list; with --pins FILE also with the run before.",
+        elsewhere: "Hosts ask once and remember the name; the server changes what stands behind it.",
+        advisory: "CVE-2025-54136 (Cursor)",
+        remedy: "pin the whole definition by its digest, and ask again when it changes",
+        run: |target| Box::pin(rug_pull(target)),
+    },
+    Row {
+        id: "unsteady-order",
+        family: "trust",
+        title: "A list in another order each time",
+        tried: "The tools are listed four times, and the order is compared.",
+        elsewhere: "A list that is never the same can't be pinned, cached or compared, so a change in it goes unseen.",
+        advisory: "2026-07-28 asks for a deterministic order",
+        remedy: "list in a fixed order, not in a hash map's",
+        run: |target| Box::pin(unsteady_order(target)),
+    },
+    Row {
+        id: "shared-cache",
+        family: "trust",
+        title: "One caller's list in everyone's cache",
+        tried: "Lists that differ from caller to caller are looked at for cacheScope: public.",
+        elsewhere: "A cache between keeps the administrator's list and shows it to everyone.",
+        advisory: "2026-07-28, caching: a filtered list is private; CWE-524",
+        remedy: "mark what depends on the caller as private",
+        run: |target| Box::pin(shared_cache(target)),
+    },
+];
 
 /// What a description has no reason to say.
 const ORDERS: [&str; 16] = [
@@ -33,45 +84,29 @@ const ORDERS: [&str; 16] = [
     ".env file",
 ];
 
-impl Attack for Poisoned {
-    fn about(&self) -> &About {
-        &About {
-            id: "poisoned-descriptions",
-            family: "trust",
-            title: "Orders hidden in descriptions",
-            tried: "Every text in the list of tools is searched for orders to the model, invisible characters and escape sequences.",
-            elsewhere: "Descriptions go into the model's context word for word, and no person reads them.",
-            advisory: "OWASP MCP Top 10: tool poisoning; CVE-2025-54136 (Cursor)",
-            remedy: "review descriptions like code, show them to people, pin them",
+fn poisoned_descriptions(target: &Target) -> Finding {
+    if target.tools.is_empty() {
+        return not_applicable("the server lists no tools");
+    }
+    let mut read = 0;
+    for tool in &target.tools {
+        let mut texts = Vec::new();
+        gather(tool, &mut texts);
+        for text in texts {
+            read += 1;
+            if let Some(why) = suspicious(text) {
+                return broken(format!(
+                    "{}: {why}: {}",
+                    tool["name"],
+                    crate::untrusted::label(text, 100)
+                ));
+            }
         }
     }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            if target.tools.is_empty() {
-                return Err(Verdict::NotApplicable("the server lists no tools".into()));
-            }
-            let mut read = 0;
-            for tool in &target.tools {
-                let mut texts = Vec::new();
-                gather(tool, &mut texts);
-                for text in texts {
-                    read += 1;
-                    if let Some(why) = suspicious(text) {
-                        return Ok(Verdict::Broken(format!(
-                            "{}: {why}: {}",
-                            tool["name"],
-                            crate::untrusted::label(text, 100)
-                        )));
-                    }
-                }
-            }
-            Ok(Verdict::Held(format!(
-                "{read} texts of {} tools hold nothing of the kind (a search, no proof)",
-                target.tools.len()
-            )))
-        })
-    }
+    held(format!(
+        "{read} texts of {} tools hold nothing of the kind (a search, no proof)",
+        target.tools.len()
+    ))
 }
 
 fn gather<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
@@ -96,38 +131,18 @@ fn suspicious(text: &str) -> Option<String> {
         .map(|order| format!("it says \"{order}\""))
 }
 
-struct Shadowed;
-
-impl Attack for Shadowed {
-    fn about(&self) -> &About {
-        &About {
-            id: "shadowed-names",
-            family: "trust",
-            title: "Two tools that look the same",
-            tried: "Names are compared as a person sees them: in one case, without separators, with look-alike letters made plain.",
-            elsewhere: "A tool that is named like a trusted one gets its calls, and its approvals.",
-            advisory: "OWASP MCP Top 10: tool shadowing; CWE-1007",
-            remedy: "one name for one tool, ASCII only; a host keeps servers apart",
+fn shadowed_names(target: &Target) -> Finding {
+    if target.tools.len() < 2 {
+        return not_applicable("it takes at least two tools");
+    }
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for tool in &target.tools {
+        let name = tool["name"].as_str().unwrap_or_default();
+        if let Some(other) = seen.insert(looks(name), name) {
+            return broken(format!("{other:?} and {name:?} look the same"));
         }
     }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            if target.tools.len() < 2 {
-                return Err(Verdict::NotApplicable("it takes at least two tools".into()));
-            }
-            let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-            for tool in &target.tools {
-                let name = tool["name"].as_str().unwrap_or_default();
-                if let Some(other) = seen.insert(looks(name), name) {
-                    return Ok(Verdict::Broken(format!(
-                        "{other:?} and {name:?} look the same"
-                    )));
-                }
-            }
-            Ok(Verdict::Held(format!("{} names, no two alike", seen.len())))
-        })
-    }
+    held(format!("{} names, no two alike", seen.len()))
 }
 
 /// A name as a hasty reader sees it.
@@ -149,8 +164,6 @@ fn looks(name: &str) -> String {
         .collect()
 }
 
-struct RugPull;
-
 /// Each tool with a digest of all that is said of it.
 fn digests(tools: &[Value]) -> BTreeMap<String, String> {
     let digest = |tool: &Value| -> String {
@@ -170,71 +183,47 @@ fn digests(tools: &[Value]) -> BTreeMap<String, String> {
         .collect()
 }
 
-impl Attack for RugPull {
-    fn about(&self) -> &About {
-        &About {
-            id: "rug-pull",
-            family: "trust",
-            title: "A tool that changes after it was approved",
-            tried: "The tools are listed again, several times and by a new connection, and compared with the first list; with --pins FILE also with the run before.",
-            elsewhere: "Hosts ask once and remember the name; the server changes what stands behind it.",
-            advisory: "CVE-2025-54136 (Cursor)",
-            remedy: "pin the whole definition by its digest, and ask again when it changes",
+async fn rug_pull(target: &Target) -> Finding {
+    if target.tools.is_empty() {
+        return not_applicable("the server lists no tools");
+    }
+    let first = digests(&target.tools);
+    for time in 2..=5 {
+        let fresh = Caller::new(target.owner.who, target.owner.key.clone());
+        let now = digests(&target.tools_now(&fresh).await);
+        if now.is_empty() {
+            return unclear("the list couldn't be read again");
+        }
+        if let Some(name) = changed(&first, &now) {
+            return broken(format!("{name} is another tool in list {time}"));
         }
     }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            if target.tools.is_empty() {
-                return Err(Verdict::NotApplicable("the server lists no tools".into()));
-            }
-            let first = digests(&target.tools);
-            for time in 2..=5 {
-                let fresh = super::target::Caller::new(target.owner.who, target.owner.key.clone());
-                let now = digests(&target.tools_now(&fresh).await);
-                if now.is_empty() {
-                    return Ok(Verdict::Unclear("the list couldn't be read again".into()));
-                }
-                if let Some(name) = changed(&first, &now) {
-                    return Ok(Verdict::Broken(format!(
-                        "{name} is another tool in list {time}"
-                    )));
-                }
-            }
-            let Some(path) = &target.pins else {
-                return Ok(Verdict::Held(
-                    "the same in five lists; --pins FILE compares with the next run too".into(),
+    let Some(path) = &target.pins else {
+        return held("the same in five lists; --pins FILE compares with the next run too");
+    };
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let Ok(pinned) = serde_json::from_str::<BTreeMap<String, String>>(&text) else {
+                return unclear(format!(
+                    "{} holds no pins: delete it, or name another file",
+                    path.display()
                 ));
             };
-            match std::fs::read_to_string(path) {
-                Ok(text) => {
-                    let Ok(pinned) = serde_json::from_str::<BTreeMap<String, String>>(&text) else {
-                        return Ok(Verdict::Unclear(format!(
-                            "{} holds no pins: delete it, or name another file",
-                            path.display()
-                        )));
-                    };
-                    Ok(match changed(&pinned, &first) {
-                        Some(name) => Verdict::Broken(format!(
-                            "{name} isn't what it was when {} was written",
-                            path.display()
-                        )),
-                        None => {
-                            Verdict::Held("the same in five lists and in the run before".into())
-                        }
-                    })
-                }
-                Err(_) => match std::fs::write(path, json!(first).to_string()) {
-                    Ok(()) => Ok(Verdict::Held(format!(
-                        "the same in five lists; pinned in {}",
-                        path.display()
-                    ))),
-                    Err(error) => Ok(Verdict::Unclear(format!(
-                        "the pins can't be written: {error}"
-                    ))),
-                },
+            match changed(&pinned, &first) {
+                Some(name) => broken(format!(
+                    "{name} isn't what it was when {} was written",
+                    path.display()
+                )),
+                None => held("the same in five lists and in the run before"),
             }
-        })
+        }
+        Err(_) => match std::fs::write(path, json!(first).to_string()) {
+            Ok(()) => held(format!(
+                "the same in five lists; pinned in {}",
+                path.display()
+            )),
+            Err(error) => unclear(format!("the pins can't be written: {error}")),
+        },
     }
 }
 
@@ -248,72 +237,34 @@ fn changed<'a>(
         .map(|(name, _)| name.as_str())
 }
 
-struct Unsteady;
-
-impl Attack for Unsteady {
-    fn about(&self) -> &About {
-        &About {
-            id: "unsteady-order",
-            family: "trust",
-            title: "A list in another order each time",
-            tried: "The tools are listed four times, and the order is compared.",
-            elsewhere: "A list that is never the same can't be pinned, cached or compared, so a change in it goes unseen.",
-            advisory: "2026-07-28 asks for a deterministic order",
-            remedy: "list in a fixed order, not in a hash map's",
+async fn unsteady_order(target: &Target) -> Finding {
+    if target.tools.len() < 2 {
+        return not_applicable("it takes at least two tools");
+    }
+    let names = |tools: &[Value]| -> Vec<String> {
+        tools.iter().map(|tool| tool["name"].to_string()).collect()
+    };
+    let first = names(&target.tools);
+    for _ in 0..3 {
+        if names(&target.tools_now(&target.owner).await) != first {
+            return broken("the order isn't the same twice");
         }
     }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            if target.tools.len() < 2 {
-                return Err(Verdict::NotApplicable("it takes at least two tools".into()));
-            }
-            let names = |tools: &[Value]| -> Vec<String> {
-                tools.iter().map(|tool| tool["name"].to_string()).collect()
-            };
-            let first = names(&target.tools);
-            for _ in 0..3 {
-                if names(&target.tools_now(&target.owner).await) != first {
-                    return Ok(Verdict::Broken("the order isn't the same twice".into()));
-                }
-            }
-            Ok(Verdict::Held("the same order four times".into()))
-        })
-    }
+    held("the same order four times")
 }
 
-struct SharedCache;
-
-impl Attack for SharedCache {
-    fn about(&self) -> &About {
-        &About {
-            id: "shared-cache",
-            family: "trust",
-            title: "One caller's list in everyone's cache",
-            tried: "Lists that differ from caller to caller are looked at for cacheScope: public.",
-            elsewhere: "A cache between keeps the administrator's list and shows it to everyone.",
-            advisory: "2026-07-28, caching: a filtered list is private; CWE-524",
-            remedy: "mark what depends on the caller as private",
-        }
-    }
-
-    fn run<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            target.hidden()?;
-            let answer = target.ask(&target.owner, "tools/list", json!({})).await;
-            let Some(result) = answer.result() else {
-                return Ok(Verdict::Unclear(answer.brief()));
-            };
-            let public = answer.header("cache-control").contains("public")
-                || result["cacheScope"] == "public";
-            Ok(if public {
-                Verdict::Broken(
-                    "the list differs from caller to caller and calls itself public".into(),
-                )
-            } else {
-                Verdict::Held(format!("cacheScope: {}", result["cacheScope"]))
-            })
-        })
+async fn shared_cache(target: &Target) -> Finding {
+    target.hidden()?;
+    let answer = target.list_tools(&target.owner).await;
+    let Some(result) = answer.result() else {
+        return unclear(answer.brief());
+    };
+    let public =
+        answer.header("cache-control").contains("public") || result["cacheScope"] == "public";
+    if public {
+        broken("the list differs from caller to caller and calls itself public")
+    } else {
+        held(format!("cacheScope: {}", result["cacheScope"]))
     }
 }
 

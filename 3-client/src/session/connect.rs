@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use rmcp::model::ProtocolVersion;
 use rmcp::service::{ClientInitializeError, ClientLifecycleMode, serve_client_with_lifecycle};
-use rmcp::transport::DynamicTransportError;
 use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::{
-    StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError,
+    StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
 };
 use serde_json::Value;
 
@@ -18,9 +17,8 @@ use super::watch::News;
 use super::{Session, convert, sse, stdio};
 use crate::config::{Endpoint, Limits, Protocol, ServerConfig};
 use crate::failure::Failure;
-use crate::http::{BuildError, HttpClient, HttpError, MAX_MESSAGE};
+use crate::http::{BuildError, HttpClient, MAX_MESSAGE};
 use crate::tap::Tap;
-use crate::untrusted::label;
 use crate::wire::WireLog;
 
 impl Session {
@@ -168,29 +166,5 @@ async fn bounded<T>(
     match tokio::time::timeout(limits.request(), connect).await {
         Ok(connected) => connected.map_err(|e| convert::connect_failure(&e)),
         Err(_) => Err(Failure::TimedOut(limits.request())),
-    }
-}
-
-/// Finds this client's own error inside rmcp's.
-pub(super) fn transport_failure(error: &DynamicTransportError) -> Failure {
-    match error.error.downcast_ref::<StreamableHttpError<HttpError>>() {
-        Some(error) => http_failure(error),
-        // A child process whose pipe is gone.
-        None => Failure::Lost,
-    }
-}
-
-pub(super) fn http_failure(error: &StreamableHttpError<HttpError>) -> Failure {
-    match error {
-        StreamableHttpError::Client(HttpError::Refused(failure)) => failure.clone(),
-        StreamableHttpError::Client(error @ HttpError::Request(source)) if source.is_connect() => {
-            Failure::Away(error.to_string())
-        }
-        StreamableHttpError::Client(HttpError::Request(_))
-        | StreamableHttpError::Sse(_)
-        | StreamableHttpError::UnexpectedEndOfStream
-        | StreamableHttpError::TransportChannelClosed => Failure::Lost,
-        StreamableHttpError::SessionExpired => Failure::SessionExpired,
-        other => Failure::Protocol(label(&other.to_string(), 200)),
     }
 }

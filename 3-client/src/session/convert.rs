@@ -3,7 +3,7 @@
 use rmcp::model::{CallToolResult, ContentBlock, GetPromptResult, MetaObject};
 use rmcp::service::{ClientInitializeError, ServiceError};
 
-use super::connect::transport_failure;
+use super::failure::transport_failure;
 use super::{PromptText, ToolResult};
 use crate::catalog::{Hints, Prompt, PromptArgument, Resource, Tool};
 use crate::failure::Failure;

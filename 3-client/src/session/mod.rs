@@ -23,6 +23,7 @@ use crate::tap::{Progress, ProgressSink};
 
 mod connect;
 mod convert;
+mod failure;
 mod handler;
 mod lists;
 pub mod question;

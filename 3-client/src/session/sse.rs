@@ -11,6 +11,7 @@ use rmcp::transport::Transport;
 use rmcp::transport::streamable_http_client::{StreamableHttpClient as _, StreamableHttpError};
 use tokio::sync::mpsc;
 
+use super::failure::http_failure;
 use crate::failure::Failure;
 use crate::http::{HttpClient, HttpError};
 use crate::untrusted::label;
@@ -32,7 +33,7 @@ impl LegacySse {
         let mut events = http
             .get_stream(url.into(), None, None, None, HashMap::new())
             .await
-            .map_err(|e| super::connect::http_failure(&e))?;
+            .map_err(|e| http_failure(&e))?;
         let endpoint = loop {
             let event = events
                 .next()

@@ -1,17 +1,11 @@
 //! A line of a chat's answer.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    hash::{BuildHasher, RandomState},
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
-use crate::chat::{Timings, ToolCall, Usage};
+use crate::chat::{Timings, ToolCall, Usage, fresh_call_id};
 
 /// One line of a chat's answer. Strings are borrowed from the line where nothing is escaped.
 #[derive(Debug, Default, Deserialize)]
@@ -42,13 +36,13 @@ pub(crate) struct ChatLine<'a> {
 }
 
 impl<'a> ChatLine<'a> {
-    /// What it says; nothing where the message is absent.
-    pub(crate) fn message(&mut self) -> LineMessage<'a> {
+    /// Its message, which is empty where the line has none.
+    pub(crate) fn take_message(&mut self) -> LineMessage<'a> {
         self.message.take().unwrap_or_default()
     }
 
-    /// A line that says something and nothing else.
-    pub(crate) fn saying(content: Text<'a>) -> Self {
+    /// A line with some text and nothing else.
+    pub(crate) fn with_content(content: Text<'a>) -> Self {
         let message = LineMessage {
             content,
             ..LineMessage::default()
@@ -116,13 +110,6 @@ impl From<LineCall> for ToolCall {
     }
 }
 
-/// Older engines name no id, and a result must be tied to its call.
-pub(crate) fn fresh_call_id() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("call_{:08x}", RandomState::new().hash_one(next) >> 32)
-}
-
 /// A string that is borrowed where it can be, and empty where it is `null` or absent.
 #[derive(Debug, Default)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
@@ -162,23 +149,19 @@ mod tests {
             r#"{"model":null,"message":{"content":"a\u003cb","thinking":null,"tool_calls":null},"done":false}"#,
         )
         .unwrap();
-        assert_eq!(line.message().content.0, "a<b");
+        assert_eq!(line.take_message().content.0, "a<b");
         let mut bare: ChatLine<'_> = serde_json::from_str("{}").unwrap();
-        assert!(!bare.done && bare.message().content.0.is_empty());
+        assert!(!bare.done && bare.take_message().content.0.is_empty());
     }
 
     #[test]
     fn plain_text_is_borrowed_from_the_line() {
         let mut line: ChatLine<'_> =
             serde_json::from_str(r#"{"message":{"content":"The"}}"#).unwrap();
-        assert!(matches!(line.message().content.0, Cow::Borrowed("The")));
-    }
-
-    #[test]
-    fn a_call_without_an_id_gets_one_of_its_own() {
-        let (one, two) = (fresh_call_id(), fresh_call_id());
-        assert_ne!(one, two);
-        assert!(one.len() == 13 && one.starts_with("call_"), "{one}");
+        assert!(matches!(
+            line.take_message().content.0,
+            Cow::Borrowed("The")
+        ));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod line;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use line::{ChatLine, LineMessage, Text, fresh_call_id};
+pub(crate) use line::{ChatLine, LineMessage, Text};
 pub(crate) use request::ChatBody;
 
 /// `GET /api/tags`.

@@ -9,30 +9,30 @@ use serde_json::{Map, Value};
 use self::words::{after_word, has_word, is_scheme, starts_word, unquoted, without_time};
 use crate::{ToolCall, ToolSpec};
 
-/// What the tutor makes of a sentence, given the tools.
+/// The request for a tool that a sentence makes, given the tools.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Intent {
-    /// These tools are to be called.
+    /// It asks for these calls.
     Call(Vec<ToolCall>),
-    /// Something is missing, and this is the question to ask.
+    /// Something is missing in it, and this is the question to ask.
     Ask(&'static str),
-    /// A tool would be needed that isn't offered.
+    /// It needs a tool that isn't offered: one that does this.
     Missing(&'static str),
 }
 
 /// Reads one sentence of the person's.
-pub(super) fn of(sentence: &str, tools: &[ToolSpec]) -> Option<Intent> {
+pub(super) fn detect(sentence: &str, tools: &[ToolSpec]) -> Option<Intent> {
     let sentence = sentence.trim().trim_end_matches(['?', '!', '.']).trim();
     let lower = sentence.to_lowercase();
-    named(sentence, tools)
-        .or_else(|| resource(sentence, &lower, tools))
-        .or_else(|| weather(sentence, &lower, tools))
-        .or_else(|| echo(sentence, &lower, tools))
-        .or_else(|| models(&lower, tools))
+    detect_named(sentence, tools)
+        .or_else(|| detect_resource(sentence, &lower, tools))
+        .or_else(|| detect_weather(sentence, &lower, tools))
+        .or_else(|| detect_echo(sentence, &lower, tools))
+        .or_else(|| detect_models(&lower, tools))
 }
 
 /// "call weather-get {"city":"Oslo"}": any tool by its name, with JSON or with plain text.
-fn named(sentence: &str, tools: &[ToolSpec]) -> Option<Intent> {
+fn detect_named(sentence: &str, tools: &[ToolSpec]) -> Option<Intent> {
     let (verb, rest) = sentence.split_once(' ')?;
     if !["call", "run", "use"].contains(&verb.to_lowercase().as_str()) {
         return None;
@@ -48,16 +48,16 @@ fn named(sentence: &str, tools: &[ToolSpec]) -> Option<Intent> {
         .find(|tool| tool.name.eq_ignore_ascii_case(name))?;
     let arguments = arguments.trim_start().trim_start_matches("with ").trim();
     if arguments.is_empty() {
-        return Some(call(tool, Map::new()));
+        return Some(one_call(tool, Map::new()));
     }
     match serde_json::from_str::<Value>(arguments) {
-        Ok(Value::Object(arguments)) => Some(call(tool, arguments)),
-        _ => Some(call(tool, one_argument(tool, &[], unquoted(arguments)))),
+        Ok(Value::Object(arguments)) => Some(one_call(tool, arguments)),
+        _ => Some(one_call(tool, one_argument(tool, &[], unquoted(arguments)))),
     }
 }
 
 /// "read docs://readme", "show the server's configuration".
-fn resource(sentence: &str, lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
+fn detect_resource(sentence: &str, lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
     let written = sentence
         .split_whitespace()
         .map(|word| word.trim_matches(['`', '"', '\'', '<', '>', '(', ')', ',', '.', '?']))
@@ -67,7 +67,7 @@ fn resource(sentence: &str, lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
         });
     if let Some(uri) = written {
         let reader = tools.iter().find(|tool| has_argument(tool, "uri"))?;
-        return Some(call(reader, one_argument(reader, &["uri"], uri)));
+        return Some(one_call(reader, one_argument(reader, &["uri"], uri)));
     }
     let wants = ["show", "read", "what", "print", "see", "display", "get"]
         .iter()
@@ -87,15 +87,15 @@ fn resource(sentence: &str, lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
     };
     Some(match tools.iter().find(fits) {
         Some(tool) if has_argument(tool, "uri") => {
-            call(tool, one_argument(tool, &["uri"], "config://server"))
+            one_call(tool, one_argument(tool, &["uri"], "config://server"))
         }
-        Some(tool) => call(tool, Map::new()),
+        Some(tool) => one_call(tool, Map::new()),
         None => Intent::Missing("reads the server's configuration"),
     })
 }
 
 /// "what's the weather in Oslo and Bergen?"
-fn weather(sentence: &str, lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
+fn detect_weather(sentence: &str, lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
     let about = ["weather", "forecast", "temperature"]
         .iter()
         .any(|noun| has_word(lower, noun));
@@ -145,7 +145,7 @@ fn weather(sentence: &str, lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
 }
 
 /// "echo hello".
-fn echo(sentence: &str, lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
+fn detect_echo(sentence: &str, lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
     let text = ["echo ", "repeat after me:", "repeat after me "]
         .iter()
         .find_map(|start| {
@@ -158,11 +158,14 @@ fn echo(sentence: &str, lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
         return Some(Intent::Missing("echoes"));
     };
     let text = unquoted(text.trim());
-    Some(call(tool, one_argument(tool, &["message", "text"], text)))
+    Some(one_call(
+        tool,
+        one_argument(tool, &["message", "text"], text),
+    ))
 }
 
 /// "which models are there?"
-fn models(lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
+fn detect_models(lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
     let asks = ["which", "what", "list", "show", "are there", "do you have"]
         .iter()
         .any(|verb| lower.contains(verb));
@@ -178,13 +181,13 @@ fn models(lower: &str, tools: &[ToolSpec]) -> Option<Intent> {
     }
     Some(
         match tools.iter().find(|tool| tool.name.contains("models")) {
-            Some(tool) => call(tool, Map::new()),
+            Some(tool) => one_call(tool, Map::new()),
             None => Intent::Missing("lists the models"),
         },
     )
 }
 
-fn call(tool: &ToolSpec, arguments: Map<String, Value>) -> Intent {
+fn one_call(tool: &ToolSpec, arguments: Map<String, Value>) -> Intent {
     Intent::Call(vec![tool_call(tool, arguments)])
 }
 
@@ -258,7 +261,7 @@ mod tests {
 
     /// The calls without their ids.
     fn calls(sentence: &str) -> Vec<(String, Value)> {
-        match of(sentence, &offered()) {
+        match detect(sentence, &offered()) {
             Some(Intent::Call(calls)) => calls
                 .into_iter()
                 .map(|c| (c.name, c.arguments.into()))
@@ -290,7 +293,8 @@ mod tests {
 
     #[test]
     fn two_cities_are_two_calls() {
-        let Some(Intent::Call(calls)) = of("what's the weather in Oslo and Bergen?", &offered())
+        let Some(Intent::Call(calls)) =
+            detect("what's the weather in Oslo and Bergen?", &offered())
         else {
             panic!("no calls");
         };
@@ -301,7 +305,7 @@ mod tests {
     #[test]
     fn a_missing_city_is_asked_for() {
         assert!(matches!(
-            of("what's the weather?", &offered()),
+            detect("what's the weather?", &offered()),
             Some(Intent::Ask(_))
         ));
     }
@@ -313,7 +317,7 @@ mod tests {
             "what does weather-get do for the weather",
             "what is a tool",
         ] {
-            assert_eq!(of(sentence, &offered()), None, "{sentence}");
+            assert_eq!(detect(sentence, &offered()), None, "{sentence}");
         }
     }
 
@@ -342,7 +346,7 @@ mod tests {
                 "{sentence}"
             );
         }
-        assert_eq!(of("what are language models?", &offered()), None);
+        assert_eq!(detect("what are language models?", &offered()), None);
     }
 
     #[test]
@@ -357,7 +361,7 @@ mod tests {
             read("config://server")
         );
         assert_eq!(calls("read docs://readme"), read("docs://readme"));
-        assert_eq!(of("what is a configuration?", &offered()), None);
+        assert_eq!(detect("what is a configuration?", &offered()), None);
     }
 
     #[test]
@@ -374,15 +378,25 @@ mod tests {
             calls("run ollama-list-models"),
             [("ollama-list-models".to_owned(), json!({}))]
         );
-        assert_eq!(of("use nothing", &offered()), None);
+        assert_eq!(detect("use nothing", &offered()), None);
     }
 
     #[test]
     fn without_the_tool_the_intent_says_what_is_missing() {
-        assert_eq!(of("echo hi", &[]), Some(Intent::Missing("echoes")));
-        assert!(matches!(
-            of("what's the weather in Oslo?", &[]),
-            Some(Intent::Missing(_))
-        ));
+        for (sentence, missing) in [
+            ("echo hi", "echoes"),
+            ("what's the weather in Oslo?", "tells the weather"),
+            ("which models are there?", "lists the models"),
+            (
+                "show the server's configuration",
+                "reads the server's configuration",
+            ),
+        ] {
+            assert_eq!(
+                detect(sentence, &[]),
+                Some(Intent::Missing(missing)),
+                "{sentence}"
+            );
+        }
     }
 }

@@ -12,7 +12,8 @@ pub struct LineTooLong {
     pub start: Bytes,
 }
 
-/// Cuts a stream of chunks into lines.
+/// Cuts a stream of chunks into lines. Call [`Lines::push`] with a chunk, and
+/// [`Lines::next_line`] until it gives `None`.
 ///
 /// Every byte is looked at once and copied at most once (only a line that spans chunks is
 /// copied), so ten times the stream is ten times the work.
@@ -41,7 +42,7 @@ impl Lines {
         }
     }
 
-    /// Takes the next chunk. Call [`Lines::next_line`] until it gives `None` before the next one.
+    /// Takes the next chunk, once all lines of the last one have been taken out.
     pub fn push(&mut self, chunk: Bytes) {
         debug_assert!(
             self.chunk.is_empty(),
@@ -51,42 +52,51 @@ impl Lines {
     }
 
     /// The next whole line without its end, or `None` when more bytes are needed.
-    /// Empty lines are skipped: they carry nothing, and some proxies send them to stay alive.
+    /// Blank lines are skipped: they carry nothing, and some proxies send them to stay alive.
     ///
     /// # Errors
     /// When a line passes the limit.
     pub fn next_line(&mut self) -> Result<Option<Bytes>, LineTooLong> {
         loop {
-            let Some(end) = self.newline() else {
-                self.fits(self.chunk.len())?;
-                let chunk = std::mem::take(&mut self.chunk);
-                self.keep(&chunk);
-                return Ok(None);
-            };
-            self.fits(end)?;
-            let mut line = self.chunk.split_to(end + 1);
-            line.truncate(end);
-            if !self.partial.is_empty() {
-                self.keep(&line);
-                line = self.partial.split().freeze();
-            }
-            if line.last() == Some(&b'\r') {
-                line.truncate(line.len() - 1);
-            }
-            if !line.trim_ascii().is_empty() {
-                return Ok(Some(line));
+            match self.next_line_or_blank()? {
+                Some(line) if is_blank(&line) => {}
+                line => return Ok(line),
             }
         }
     }
 
+    /// The same with blank lines, for formats in which they mean something.
+    ///
+    /// # Errors
+    /// When a line passes the limit.
+    pub fn next_line_or_blank(&mut self) -> Result<Option<Bytes>, LineTooLong> {
+        let Some(end) = self.find_newline() else {
+            self.check_length(self.chunk.len())?;
+            let chunk = std::mem::take(&mut self.chunk);
+            self.keep(&chunk);
+            return Ok(None);
+        };
+        self.check_length(end)?;
+        let mut line = self.chunk.split_to(end + 1);
+        line.truncate(end);
+        if !self.partial.is_empty() {
+            self.keep(&line);
+            line = self.partial.split().freeze();
+        }
+        if line.last() == Some(&b'\r') {
+            line.truncate(line.len() - 1);
+        }
+        Ok(Some(line))
+    }
+
     /// What is left when the stream has ended: a last line without its newline.
-    pub fn rest(&mut self) -> Option<Bytes> {
+    pub fn take_rest(&mut self) -> Option<Bytes> {
         let rest = self.partial.split().freeze();
-        (!rest.trim_ascii().is_empty()).then_some(rest)
+        (!is_blank(&rest)).then_some(rest)
     }
 
     /// Where the chunk's first line ends. The only place that searches.
-    fn newline(&mut self) -> Option<usize> {
+    fn find_newline(&mut self) -> Option<usize> {
         let found = memchr::memchr(b'\n', &self.chunk);
         #[cfg(test)]
         {
@@ -107,7 +117,7 @@ impl Lines {
         }
     }
 
-    fn fits(&self, more: usize) -> Result<(), LineTooLong> {
+    fn check_length(&self, more: usize) -> Result<(), LineTooLong> {
         if self.partial.len() + more <= self.longest {
             return Ok(());
         }
@@ -120,6 +130,11 @@ impl Lines {
             start: Bytes::copy_from_slice(&from[..from.len().min(512)]),
         })
     }
+}
+
+/// Whether a line carries nothing.
+pub(crate) fn is_blank(line: &[u8]) -> bool {
+    line.trim_ascii().is_empty()
 }
 
 /// Bytes looked at and copied, and how often the line that grows had to move.
@@ -176,7 +191,7 @@ mod tests {
                 out.push(line.to_vec());
             }
         }
-        (out, lines.rest().map(|rest| rest.to_vec()))
+        (out, lines.take_rest().map(|rest| rest.to_vec()))
     }
 
     #[test]
@@ -191,6 +206,17 @@ mod tests {
                 assert_eq!(lines_of(&parts), whole, "cut at {first} and {second}");
             }
         }
+    }
+
+    #[test]
+    fn blank_lines_are_there_for_who_asks_for_them() {
+        let mut lines = Lines::new(64);
+        lines.push(Bytes::from_static(b"a\n\n\r\nb\n"));
+        let mut found = Vec::new();
+        while let Some(line) = lines.next_line_or_blank().unwrap() {
+            found.push(line);
+        }
+        assert_eq!(found, ["a", "", "", "b"]);
     }
 
     #[test]

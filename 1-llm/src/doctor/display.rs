@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Report, State, bytes};
-use crate::{Model, ollama::Loaded};
+use crate::{Model, ollama::LoadedModel};
 
 /// Where the text of a line begins: after what it is about, and whether that is well.
 const INDENT: usize = 12;
@@ -85,7 +85,7 @@ impl Report {
                 line(f, "Tools", Some(false), &text)
             }
             State::TooLarge | State::Loaded | State::Ready => {
-                let text = format!("{chosen} can call tools, and speaks when no model is named");
+                let text = format!("{chosen} can call tools, and answers when no model is named");
                 line(f, "Tools", Some(true), &text)
             }
         }
@@ -103,9 +103,9 @@ impl Report {
             }
             None if self.on_this_machine => (
                 None,
-                "how much is free isn't known on this system".to_owned(),
+                "the free memory isn't known on this system".to_owned(),
             ),
-            None => (None, "how much is free there isn't known".to_owned()),
+            None => (None, "the free memory there isn't known".to_owned()),
         };
         let text = format!("{is_free}; {chosen} takes about {needs}");
         line(f, "Memory", well, &text)
@@ -113,7 +113,7 @@ impl Report {
 
     fn loaded(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for loaded in &self.loaded {
-            let Loaded {
+            let LoadedModel {
                 name,
                 size,
                 context_length,
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_long_problem_is_wrapped_between_words_and_loses_none() {
-        let text = "What answers at http://127.0.0.1:11434 doesn't talk like Ollama. Is something else listening there?";
+        let text = "The program at http://127.0.0.1:11434 doesn't talk like Ollama. Is something else listening there?";
         let parts = wrapped(text);
         assert_eq!(parts.join(" "), text);
         assert!(
