@@ -5,17 +5,9 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use serde_json::{Value, json};
 
-use crate::support::{Server, Wire, keys};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{Server, Wire, keys, next};
 
 /// The next message that is none of the frame around it.
-async fn next(stream: &mut (impl Stream<Item = Value> + Unpin)) -> Option<Value> {
-    tokio::time::timeout(PATIENCE, stream.next())
-        .await
-        .expect("a message in time")
-}
-
 async fn text(client: &Wire, uri: &str) -> String {
     let answer = client
         .request("resources/read", json!({ "uri": uri }))

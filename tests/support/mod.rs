@@ -12,4 +12,4 @@ mod wire;
 pub use process::Process;
 pub use server::{Server, keys};
 pub use talk::{Talk, whole};
-pub use wire::{NEWEST, Wire, read};
+pub use wire::{NEWEST, Wire, next, read};

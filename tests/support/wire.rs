@@ -196,6 +196,13 @@ impl Wire {
     }
 }
 
+/// The next message of a stream; a bounded wait.
+pub async fn next(stream: &mut (impl Stream<Item = Value> + Unpin)) -> Option<Value> {
+    tokio::time::timeout(std::time::Duration::from_secs(20), stream.next())
+        .await
+        .expect("a message in time")
+}
+
 pub async fn read(response: reqwest::Response) -> Answer {
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.expect("a body");

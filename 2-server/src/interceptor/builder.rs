@@ -115,7 +115,7 @@ impl Pipeline {
 }
 
 impl PipelineBuilder {
-    /// One more way to sign in. The first one that recognises a credential judges it.
+    /// One more way to sign in, asked where those before it don't know a credential.
     pub fn authenticate(mut self, way: Arc<dyn Authenticate>) -> Self {
         self.ways.push(way);
         self

@@ -70,6 +70,8 @@ struct State {
     permits: Vec<Permit>,
     budget_left: Option<u32>,
     denial: Option<Denial>,
+    // The caller must not find out that it was refused.
+    is_concealed: bool,
     // What the protocol library said to the caller by itself.
     answered: Option<(Outcome, String)>,
     closed: bool,
@@ -236,9 +238,17 @@ impl Exchange {
         self.close_with(self.state(), outcome);
     }
 
-    /// The refusal that ended it, if one did.
+    /// The refusal that ended it, for its transport to render; `None` where there was none, or none
+    /// that its caller may find out about.
     pub fn denial(&self) -> Option<Denial> {
-        self.state().denial.clone()
+        let state = self.state();
+        let shown = state.denial.as_ref().filter(|_| !state.is_concealed);
+        shown.cloned()
+    }
+
+    /// The caller finds out nothing about the refusal. The record has it all the same.
+    pub(super) fn conceal(&self) {
+        self.state().is_concealed = true;
     }
 
     fn close_with(&self, mut state: MutexGuard<'_, State>, outcome: Outcome) {

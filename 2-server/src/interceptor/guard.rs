@@ -216,7 +216,7 @@ impl<H: ServerHandler> Core<H> {
                 request.extensions.insert(NestedEntry(guard));
             }
         }
-        let unknown = Op::unknown(&params);
+        let (unknown, concealed) = (Op::unknown(&params), exchange.clone());
         let call = Call::<Op> {
             params,
             context,
@@ -229,6 +229,7 @@ impl<H: ServerHandler> Core<H> {
             (Failure::Cancelled, _) => ErrorData::internal_error("cancelled", None),
             // To those who may not, what is forbidden looks like what isn't there.
             (Failure::Denied(denial), Some(unknown)) if denial.kind == DenialKind::Forbidden => {
+                concealed.conceal();
                 unknown
             }
             (Failure::Denied(denial), _) => denial.to_error(),

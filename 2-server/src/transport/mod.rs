@@ -23,6 +23,8 @@ mod proxies;
 // `/mcp` with its fast path, and `/sse` for old hosts, over what lasting conversations share.
 mod conversation;
 mod mcp;
+#[cfg(test)]
+mod pipe;
 mod sse;
 
 use std::io;

@@ -17,7 +17,7 @@ pub trait Authenticate: fmt::Debug + Send + Sync {
     /// How the principals of this way are told from those of others, such as `key`.
     fn method(&self) -> &'static str;
 
-    /// Whether this credential is for this way to judge. The first way that says yes has the word.
+    /// Whether this credential could be one of this way's: only then is it asked.
     fn recognises(&self, credential: &Credential<'_>) -> bool {
         !credential.is_none()
     }

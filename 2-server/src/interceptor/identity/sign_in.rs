@@ -18,7 +18,7 @@ use crate::interceptor::{
 /// How callers without a credential sign in.
 const ANONYMOUS: &str = "anonymous";
 
-/// Signs callers in. Every transport asks it: HTTP for each request, stdio for the key from its
+/// Signs callers in. A credential is shown to the ways in their order, until one takes it. Every transport asks it: HTTP for each request, stdio for the key from its
 /// environment.
 #[derive(Debug)]
 pub struct SignIn {
@@ -29,7 +29,7 @@ pub struct SignIn {
 
 impl SignIn {
     /// `anonymous` is what a caller without a credential may do; `None` means that every caller
-    /// needs one. The first of `ways` that recognises a credential judges it.
+    /// needs one. A credential is shown to `ways` in their order, until one takes it.
     pub fn new(
         anonymous: Option<Grants>,
         ways: Vec<Arc<dyn Authenticate>>,
@@ -71,19 +71,26 @@ impl Authenticate for SignIn {
         if credential.is_none() {
             return self.anonymous(peer);
         }
-        let way = self.ways.iter().find(|way| way.recognises(credential));
-        let refused = match way {
-            Some(way) => match way.sign_in(credential, peer).await {
+        let mut refused = Denial::unauthorized(
+            "the credential isn't one that this server knows: ask the operator for a key",
+        )
+        .because("no way to sign in recognises it");
+        for way in self.ways.iter().filter(|way| way.recognises(credential)) {
+            match way.sign_in(credential, peer).await {
                 Ok(principal) => return Ok(principal),
-                Err(denial) => denial,
-            },
-            None => Denial::unauthorized(
-                "the credential isn't one that this server knows: ask the operator for a key",
-            )
-            .because("no way to sign in recognises it"),
-        };
-        if refused.kind == DenialKind::Unauthorized
-            && let Some(address) = peer.address()
+                // Another way may know it.
+                Err(denial) if denial.kind == DenialKind::Unauthorized => refused = denial,
+                Err(denial) => return Err(denial),
+            }
+            if refused
+                .note
+                .as_ref()
+                .is_some_and(|note| note.credential.is_some())
+            {
+                break; // this way knows whose it is
+            }
+        }
+        if let Some(address) = peer.address()
             && let Err(throttled) = self.failures.charge(address)
         {
             return Err(Denial {
