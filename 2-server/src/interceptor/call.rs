@@ -212,3 +212,9 @@ pub(super) enum Failure {
     /// Nobody waits for the answer any more.
     Cancelled,
 }
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}

@@ -18,16 +18,14 @@ use super::{
     audit::journal::Journal,
     call::{CallInfo, Failure},
     denial::{Denial, DenialKind},
-    dispatch::Dispatch,
     exchange::Exchange,
     identity::{
         authenticate::{Authenticate as _, Credential},
-        layer::Authenticate,
         principal::{Peer, Principal},
         sign_in::SignIn,
     },
-    layer::{Call, Handle as _},
-    limit::{charge::Charge, layer::RateLimit},
+    layers::{Authenticate, Call, Dispatch, Handle as _, RateLimit},
+    limit::charge::Charge,
     nested::{ErasedGuard, NestedEntry},
     pipeline::{Layers, Pipeline},
     protocol::{

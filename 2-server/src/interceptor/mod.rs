@@ -65,29 +65,35 @@
 pub(crate) mod exchange;
 // THE order, and the parts that it is made of.
 pub(crate) mod pipeline;
-// The page to read: the one way of every message. Each method of a handler, sent that way.
-mod forward;
+// The page to read: the one way of every message.
 pub(crate) mod guard;
-// What a layer is, and the call that passes it.
+// Each method of a handler, sent that way.
+mod forward;
+// What each layer does, in the order in which a call meets them, down to the handler.
+mod layers;
+// What is known of a call.
 pub(crate) mod call;
-pub(crate) mod layer;
-// The layers, in the order in which a call meets them.
-pub mod access;
+// What the layers decide with, in the same order: what happened,
 pub mod audit;
+// who is it,
 pub mod identity;
+// not too often,
 pub mod limit;
-pub(crate) mod rules;
+// may they,
+pub mod access;
+// whose task is it,
 pub(crate) mod tasks;
-// The end of the pipeline: the handler.
-mod dispatch;
+// whatever else.
+pub(crate) mod rules;
 // The way back in, for a tool that calls other tools as its caller.
 pub(crate) mod nested;
 // Changed rights, announced.
 mod rights;
 // What can be asked: the table of methods.
 pub mod protocol;
-// A refusal, and what a caller wrote made safe to show.
+// What is said: a refusal,
 pub(crate) mod denial;
+// and text of a caller's own.
 pub mod text;
 // A pipeline in a few lines.
 pub(crate) mod builder;

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    access::{authorize::Authorize, catalogue::Catalogue},
-    audit::{journal::Journal, layer::Audit},
-    identity::{authenticate::Authenticate as _, layer::Authenticate, sign_in::SignIn},
-    limit::{charge::Limit, layer::RateLimit},
+    access::catalogue::Catalogue,
+    audit::journal::Journal,
+    identity::{authenticate::Authenticate as _, sign_in::SignIn},
+    layers::{Audit, Authenticate, Authorize, RateLimit},
+    limit::charge::Limit,
     rules::CustomRules,
     tasks::TaskOwners,
 };

@@ -6,12 +6,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use rmcp::model::JsonObject;
 
-use super::{
-    call::{CallInfo, Failure},
-    denial::Denial,
-    layer::{Call, Handle, stacks},
-    protocol::operation::Operation,
-};
+use super::{call::CallInfo, denial::Denial};
 
 /// A check on every call.
 #[async_trait]
@@ -23,14 +18,16 @@ pub trait Rule: Send + Sync + 'static {
     async fn check(&self, call: &CallInfo, arguments: Option<&JsonObject>) -> Result<(), Denial>;
 }
 
-/// The layer: every rule that was added agrees. They are asked in the order in which they came, and
-/// the first one that refuses has the word.
+/// The rules that were added, in the order in which they came.
 #[derive(Clone, Default)]
 pub(super) struct CustomRules(Arc<[Arc<dyn Rule>]>);
 
-stacks!(CustomRules as Ruled);
-
 impl CustomRules {
+    /// The rules, in their order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Rule>> {
+        self.0.iter()
+    }
+
     /// The same rules and one more.
     pub(super) fn and(&self, rule: impl Rule) -> Self {
         let one: Arc<dyn Rule> = Arc::new(rule);
@@ -41,16 +38,5 @@ impl CustomRules {
 impl fmt::Debug for CustomRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CustomRules({})", self.0.len())
-    }
-}
-
-impl<Op: Operation, S: Handle<Op>> Handle<Op> for Ruled<S> {
-    async fn handle(&self, call: Call<Op>) -> Result<Op::Output, Failure> {
-        for rule in self.layer.0.iter() {
-            let arguments = Op::arguments(&call.params);
-            let checked = rule.check(&call.info, arguments).await;
-            checked.map_err(Failure::Denied)?;
-        }
-        self.inner.handle(call).await
     }
 }

@@ -8,12 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    call::Failure,
-    denial::{Denial, DenialKind},
-    layer::{Call, Handle, stacks},
-    protocol::operation::Operation,
-};
+use super::denial::{Denial, DenialKind};
 
 /// Tasks that are remembered at once, in all and of one identity.
 const MOST: usize = 4096;
@@ -21,11 +16,9 @@ const MOST_OF_ONE: usize = 64;
 /// A task that sets no time for itself is forgotten after this.
 const USUAL_TIME: Duration = Duration::from_secs(24 * 3600);
 
-/// The layer: a task is asked about by its owner. Clones are the same table.
+/// The owners of tasks. Clones are the same table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TaskOwners(Arc<Mutex<HashMap<Box<str>, Owner>>>);
-
-stacks!(TaskOwners as OwnTasks);
 
 #[derive(Debug)]
 struct Owner {
@@ -54,7 +47,30 @@ impl TaskOwners {
             .is_some_and(|owner| *owner.label == *label && owner.until > now)
     }
 
-    fn begin(&self, label: &Arc<str>, task: &str, time: Option<Duration>) -> Result<(), Denial> {
+    /// Lets a task be asked about by its owner alone.
+    ///
+    /// # Errors
+    /// 403, which its caller sees as a task that isn't there.
+    pub(super) fn check(&self, label: &str, task: &str) -> Result<(), Denial> {
+        if self.owns(label, task) {
+            return Ok(());
+        }
+        Err(Denial::new(
+            DenialKind::Forbidden,
+            "the task is unknown, or belongs to somebody else",
+        ))
+    }
+
+    /// Notes whose a new task is.
+    ///
+    /// # Errors
+    /// 429 when too many are remembered, 503 when its id is somebody else's.
+    pub(super) fn begin(
+        &self,
+        label: &Arc<str>,
+        task: &str,
+        time: Option<Duration>,
+    ) -> Result<(), Denial> {
         let now = Instant::now();
         let mut table = self.table();
         if table.len() >= MOST {
@@ -93,28 +109,6 @@ impl TaskOwners {
         }
         table.insert(task.into(), owner);
         Ok(())
-    }
-}
-
-impl<Op: Operation, S: Handle<Op>> Handle<Op> for OwnTasks<S> {
-    async fn handle(&self, call: Call<Op>) -> Result<Op::Output, Failure> {
-        let info = call.info.clone();
-        let owner = info.principal().map_err(Failure::Denied)?.label();
-        if let Some(task) = info.task()
-            && !self.layer.owns(owner, task)
-        {
-            return Err(Failure::Denied(Denial::new(
-                DenialKind::Forbidden,
-                "the task is unknown, or belongs to somebody else",
-            )));
-        }
-        let output = self.inner.handle(call).await?;
-        if let Some(task) = Op::began(&output) {
-            let time = task.ttl_ms.map(Duration::from_millis);
-            let begun = self.layer.begin(owner, &task.task_id, time);
-            begun.map_err(Failure::Denied)?;
-        }
-        Ok(output)
     }
 }
 

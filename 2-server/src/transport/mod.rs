@@ -3,29 +3,39 @@
 //! nothing else.
 
 // How a guard is served, and how that ends.
-mod follow;
 pub(crate) mod settings;
 pub mod stop;
+// What runs beside every transport.
+mod follow;
 // One caller, on standard input and output: how a host launches the server.
-mod lines;
-mod recorded;
 pub mod stdio;
+// One message a line,
+mod lines;
+// each of which leaves a record.
+mod recorded;
 // Many callers, over HTTP: connections, encrypted or not, and what answers to which path.
 pub mod http;
-// What is common to all paths: is the request meant for us, who sends it, can it be read?
-mod body;
-mod credentials;
+// What is common to all paths.
 mod edge;
-mod headers;
-mod held;
+// Is the request meant for us?
 pub(crate) mod origin;
+// Where does it come from,
 mod proxies;
-// `/mcp` with its fast path, and `/sse` for old hosts, over what lasting conversations share.
-mod conversation;
+// and who sends it?
+mod credentials;
+mod headers;
+// Can it be read? Is its answer out?
+mod body;
+mod held;
+// `/mcp` with its fast path.
 mod mcp;
+// What lasting conversations share,
+mod conversation;
+// and `/sse`, for old hosts.
+mod sse;
+// A third transport over that, which proves the seam.
 #[cfg(test)]
 mod pipe;
-mod sse;
 
 use std::io;
 

@@ -4,15 +4,17 @@
 //! Read on: `record.rs` renders a line, `journal.rs` keeps it, `chain.rs` makes it tamper-evident,
 //! `recent.rs` remembers the last ones for the caller they tell of.
 
-// The layer.
-pub(crate) mod layer;
-// The line, and where it goes.
-mod chain;
-mod file;
-pub(crate) mod journal;
-mod recent;
+// The line,
 pub(crate) mod record;
+// and where it goes.
+pub(crate) mod journal;
 pub(crate) mod settings;
+// The file,
+mod file;
+// and the chain that shows tampering.
+mod chain;
+// The last lines of each caller, for that caller to read.
+mod recent;
 
 pub use chain::{Fault, Verdict, verify};
 pub use journal::{Journal, Observer, Sink};

@@ -2,12 +2,14 @@
 
 // What a limit is asked.
 pub(crate) mod charge;
-pub(crate) mod layer;
-// The limit of one process: rates, a bucket for each caller, and a bound on the buckets.
-mod bounded_store;
-pub(crate) mod buckets;
+// The limit of one process:
 pub(crate) mod local;
+// a rate,
 pub(crate) mod rate;
+// a bucket for each caller,
+pub(crate) mod buckets;
+// and a bound on the buckets.
+mod bounded_store;
 // A limit that is somewhere else, and what happens while it can't be asked.
 pub(crate) mod guarded;
 
