@@ -47,6 +47,7 @@ check-format: toolchain
 
 check-lint: toolchain
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --workspace --test '?[0-9]' --test solutions --all-features -- -D warnings
 
 check-docs: toolchain
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
@@ -107,8 +108,8 @@ diagrams: ## Read every diagram of the pages with Mermaid's own parser; needs no
 book: toolchain ## The pages as one site, in target/book/html, its links checked; needs python3, node and a registry
 	@scripts/book.sh
 
-exercises: toolchain ## Your next exercise; STEP=2 of one step, EX=b3 one of them, HINT=1 with its hint
-	@CARGO="$(CARGO)" STEP="$(STEP)" EX="$(EX)" HINT="$(HINT)" scripts/exercises.sh
+exercises: toolchain ## Your next exercise; STEP=2 of one step, EX=b3 one, HINT=1 a hint (2, 3), WATCH=1 again on each save
+	@CARGO="$(CARGO)" STEP="$(STEP)" EX="$(EX)" HINT="$(HINT)" WATCH="$(WATCH)" scripts/exercises.sh
 
 check-exercises: toolchain ## Each exercise fails while it is open, and passes with its solution
 	@CARGO="$(CARGO)" scripts/exercises.sh prove

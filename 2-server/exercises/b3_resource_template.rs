@@ -9,9 +9,11 @@
 //!
 //! - In the real code: `2-server/src/features/resources.rs`, which never touches a path.
 //! - Specification: resources, "Resource Templates" and "Error Handling".
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod support;
+
+mod b3 {
     use std::{fs, path::PathBuf};
 
     use percent_encoding::percent_decode_str;
@@ -38,9 +40,6 @@ mod yours {
         }
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/b3_resource_template.rs"]
-mod yours;
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -52,9 +51,11 @@ use rmcp::{
     service::RequestContext,
 };
 use serde_json::json;
-use yours::Notes;
 
-use crate::support::{Host, allowing};
+use crate::{
+    b3::Notes,
+    support::{Host, allowing},
+};
 
 impl ServerHandler for Notes {
     fn get_info(&self) -> ServerConfig {
@@ -135,7 +136,3 @@ async fn notes_can_be_found_and_read_and_nothing_else_can() {
         );
     }
 }
-
-// Hint: `ResourceTemplate::new("notes://{name}", "notes")`. Decode first and judge then:
-// `Path::new(&*name).components()` must give exactly one component, and it must be a
-// `Component::Normal`.
