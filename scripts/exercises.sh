@@ -56,18 +56,15 @@ hint() {
 
 # Runs a program, but not for longer than so many seconds; macOS has no `timeout`.
 within() {
-  local seconds="$1" pid guard code=0
+  local seconds="$1" pid code=0 since=$SECONDS
   shift
   "$@" &
   pid=$!
-  (
-    sleep "$seconds" &
-    trap "kill $!" TERM
-    wait $! && kill "$pid"
-  ) > /dev/null 2>&1 &
-  guard=$!
+  while kill -0 "$pid" 2> /dev/null; do
+    [ $((SECONDS - since)) -le "$seconds" ] || kill "$pid" 2> /dev/null || true
+    sleep 0.01
+  done
   wait "$pid" 2> /dev/null || code=$?
-  kill "$guard" 2> /dev/null || true
   return "$code"
 }
 
