@@ -103,10 +103,10 @@ docs-check: toolchain ## Compare what the pages show with what the commands prin
 	@scripts/outputs.py check
 
 diagrams: ## Read every diagram of the pages with Mermaid's own parser; needs node and a registry
-	@scripts/diagrams.sh
+	@scripts/book/diagrams.sh
 
 book: toolchain ## The pages as one site, in target/book/html, its links checked; needs python3, node and a registry
-	@scripts/book.sh
+	@scripts/book/build.sh
 
 exercises: toolchain ## Your next exercise; STEP=2 of one step, EX=b3 one, HINT=1 a hint (2, 3), WATCH=1 again on each save
 	@CARGO="$(CARGO)" STEP="$(STEP)" EX="$(EX)" HINT="$(HINT)" WATCH="$(WATCH)" scripts/exercises.sh
@@ -151,13 +151,13 @@ interop: toolchain ## Real clients judge the server: Python, TypeScript, Inspect
 	@tests/conformance/interop.sh
 
 bundle: toolchain ## A bundle for Claude Desktop and server.json, into target/bundle; needs node and a registry
-	@scripts/bundle.sh
+	@scripts/bundle/build.sh
 
 e2e: toolchain ## The whole conversation in a real terminal; needs tmux
 	@$(CARGO) build --quiet --workspace --bins
 	@$(CARGO) build --quiet --package mcp-llm --example fake-ollama
 	@tests/tmux/run.sh
-	@3-client/record-screen.sh --check
+	@tests/tmux/record-screen.sh --check
 
 oracles: toolchain ## Judge the fake Ollama by Ollama's own clients; needs node, python3 and a registry
 	@tests/oracles/run.sh

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Records the screen that README.md shows: the real program in a terminal of 80×24, asked to echo
 # something, with the real server and its tutor. Needs tmux and `cargo build --workspace --bins`.
-#   3-client/record-screen.sh            prints the screen
-#   3-client/record-screen.sh --check    says whether README.md shows exactly that
+#   tests/tmux/record-screen.sh            prints the screen
+#   tests/tmux/record-screen.sh --check    says whether README.md shows exactly that
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 command -v tmux > /dev/null || { echo "record-screen: tmux is missing; install it (on Debian: apt install tmux)" >&2; exit 2; }
 target="${CARGO_TARGET_DIR:-target}/debug"
@@ -32,6 +32,7 @@ until_said() { # seconds command...
 }
 on_screen() { tmux capture-pane -t main -p | grep -F -- "$1"; }
 
+: > "$work/log"
 OLLAMA_HOST=127.0.0.1:9 MCP_SERVER__PORT=0 "$target/mcp-server" --transport sse 2> "$work/log" &
 server=$!
 url=$(until_said 20 sed -n 's/.*listening on \(http[^ ]*\).*/\1/p' "$work/log")

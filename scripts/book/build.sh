@@ -3,7 +3,7 @@
 # place that is there, and nothing is loaded from anywhere else. Needs python3, node with npm, and a
 # package registry the first time.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 readonly MDBOOK="0.5.4"
 tools="${TOOLS_DIR:-.tools}"
@@ -18,7 +18,7 @@ fi
 out="${CARGO_TARGET_DIR:-target}/book"
 rm -rf "$out"
 mkdir -p "$out/src"
-cp config/book/book.toml config/book/book.css config/book/diagrams.js "$out/"
+cp scripts/book/book.toml scripts/book/book.css scripts/book/diagrams.js "$out/"
 cp "$mermaid/node_modules/mermaid/dist/mermaid.min.js" "$out/"
 python3 scripts/book/stage.py "$out"
 "$tools/bin/mdbook" build "$out" > "$out/log" 2>&1 || { cat "$out/log" >&2; exit 1; }
