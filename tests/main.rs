@@ -69,5 +69,6 @@ mod stop;
 mod ready;
 // What SECURITY.md names is there.
 mod security_page;
-// Which crate and module may use which.
+// Which crate and module may use which, and that no file uses itself by a detour.
 mod boundaries;
+mod graph;
