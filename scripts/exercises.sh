@@ -68,13 +68,22 @@ within() {
   return "$code"
 }
 
+# A sign of life while cargo builds, for a person.
+progress() {
+  if [ -t 2 ]; then
+    sed -n '/^ *Compiling/{s/^ *//; s/ (.*//; p;}' >&2
+  else
+    cat > /dev/null
+  fi
+}
+
 # Builds a package's exercises, or one of them, and runs each. Leaves for each a file with its state
 # (ok, FAILED, or broken when it doesn't compile) and one with what it said.
 #   run PACKAGE [NAME]
 run() {
   local target program state
-  "$cargo" test --quiet --package "$1" --test "${2:-?[0-9]}" --no-run --no-fail-fast \
-    --message-format json-render-diagnostics > "$work/built" 2> "$work/err" || true
+  "$cargo" test --package "$1" --test "${2:-?[0-9]}" --no-run --no-fail-fast \
+    --message-format json-render-diagnostics 2>&1 > "$work/built" | tee "$work/err" | progress || true
   if grep -q '^warning: `.*(test "' "$work/err"; then
     cat "$work/err" >&2
     warned=1

@@ -94,6 +94,13 @@ sources() {
   fi
 }
 
+# A step whose first command builds silently for minutes looks as if it hung.
+built() {
+  [ -x "${CARGO_TARGET_DIR:-target}/debug/mcp-server" ] ||
+    note "nothing is built yet, which takes 2 to 5 minutes and 1.3 GB" \
+      "build where you can watch it: cargo build --workspace --bins"
+}
+
 look_for_ollama() {
   local host="${OLLAMA_HOST:-127.0.0.1:11434}" port said
   case "$host" in
@@ -164,9 +171,18 @@ terminal() {
 
 rust
 sources
+[ "$step" = 0 ] || built
 case "$step" in
   1) look_for_ollama ;;
-  2) port ;;
+  2)
+    port
+    if command -v curl > /dev/null; then
+      ok "curl, which sends this step's first requests"
+    else
+      lack "curl, which sends this step's first requests" \
+        "Debian, Ubuntu: sudo apt-get install curl" "Fedora: sudo dnf install curl · macOS has it"
+    fi
+    ;;
   0 | 3)
     port
     terminal

@@ -109,6 +109,28 @@ fn every_step_begins_with_its_check_and_ends_with_its_own() {
 }
 
 #[test]
+fn every_step_asks_and_answers_with_the_code_in_hand() {
+    for step in STEPS {
+        let text = page(step);
+        let section = section(&text, "Check yourself");
+        let answers: Vec<&str> = section.split("<details>\n<summary>").skip(1).collect();
+        assert!(answers.len() >= 3, "{step}: {} questions", answers.len());
+        for answer in answers {
+            let (question, rest) = answer.split_once("</summary>\n\n").unwrap();
+            let (answer, _) = rest.split_once("\n</details>").unwrap();
+            assert!(question.ends_with('?'), "{step}: {question}");
+            let links = answer.split("](").skip(1);
+            let code = links.filter(|link| link.split(')').next().unwrap().ends_with(".rs"));
+            let is_script = answer.contains(".sh)");
+            assert!(
+                code.count() > 0 || is_script,
+                "{step}: no code answers {question}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_step_leads_to_the_next() {
     for pair in STEPS.windows(2) {
         let text = page(pair[0]);

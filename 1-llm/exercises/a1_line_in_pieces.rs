@@ -8,7 +8,7 @@
 //! keeps what has no newline yet. Two things are wrong with that. Mend them in `mod a1`.
 //!
 //! - In the real code: `1-llm/src/ollama/ndjson.rs`, and `2-server/src/transport/lines.rs` for MCP.
-//! - Specification: transports, "stdio".
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio>.
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod a1 {

@@ -9,7 +9,8 @@
 //!
 //! - In the real code: `1-llm/src/provider.rs`, `Provider::complete`.
 //! - Specification: there is none for models. MCP has the same rule one floor up: a request is over
-//!   when its response has come, not when the connection closes (transports, "Streamable HTTP").
+//!   when its response has come, not when the connection closes,
+//!   <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#receiving-messages>.
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod a2 {

@@ -10,7 +10,7 @@
 //!
 //! - In the real code: `1-llm/src/ollama/decode.rs` and the end of `1-llm/src/ollama/wire/mod.rs`.
 //! - Specification: Ollama's API, "Chat request (Streaming with tools)". In MCP the wish becomes a
-//!   `tools/call` (tools, "Calling Tools").
+//!   `tools/call`, <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#calling-tools>.
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod a3 {

@@ -9,7 +9,8 @@
 //! `2-server/src/features/tools/`, and one line to the list in its `mod.rs`.
 //!
 //! - In the real code: `2-server/src/features/tools/echo.rs` is the smallest tool.
-//! - Specification: tools, "Calling Tools", "Structured Content" and "Tool" (annotations).
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#calling-tools>, and on the same page
+//!   "Structured Content" and "Tool" (annotations).
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod support;

@@ -12,7 +12,7 @@
 //!
 //! - In the real code: `2-server/src/features/tools/mod.rs`, `ToolError` and `run`; `2-server/src/features/handler.rs`,
 //!   `call_tool`.
-//! - Specification: tools, "Error Handling".
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#error-handling>.
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod support;

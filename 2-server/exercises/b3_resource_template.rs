@@ -8,7 +8,8 @@
 //! `notes://..%2Fkeys.toml` is a name too. Servers have published whole disks this way.
 //!
 //! - In the real code: `2-server/src/features/resources.rs`, which never touches a path.
-//! - Specification: resources, "Resource Templates" and "Error Handling".
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/resources#resource-templates>, and on the
+//!   same page "Error Handling".
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod support;

@@ -8,7 +8,7 @@
 //! wants the rest announced.
 //!
 //! - In the real code: `2-server/src/features/completion.rs`, `propose`.
-//! - Specification: completion, "Completion Results".
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/completion#completion-results>.
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod support;

@@ -10,7 +10,8 @@
 //!
 //! - In the real code: `config/keys.example.toml`, `2-server/src/interceptor/scope.rs` and
 //!   `argument_rule.rs`.
-//! - Specification: authorization, "Scope Minimization" (security best practices).
+//! - Specification: none; the protocol's security best practices,
+//!   <https://modelcontextprotocol.io/docs/2026-07-28/tutorials/security/security_best_practices#scope-minimization>.
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod support;

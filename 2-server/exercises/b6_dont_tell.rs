@@ -9,7 +9,8 @@
 //!
 //! - In the real code: `2-server/src/interceptor/authorize.rs` (`lacks` and `review`) and
 //!   `catalogue.rs`.
-//! - Specification: tools, "Listing Tools" and "Security Considerations" (access controls).
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#listing-tools>, and on the same page
+//!   "Security Considerations" (access controls).
 #![allow(unreachable_pub, clippy::unwrap_used, reason = "a test")]
 
 mod support;

@@ -8,8 +8,9 @@
 //! session belong to who opened it. And bound it: one caller must not fill the table.
 //!
 //! - In the real code: `2-server/src/transport/sessions.rs`.
-//! - Specification: transports, "Session Management" (2025-11-25); security best practices, "Session
-//!   Hijacking": servers must not use sessions for authentication.
+//! - Specification: <https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management>; and
+//!   <https://modelcontextprotocol.io/docs/2025-11-25/tutorials/security/security_best_practices#session-hijacking>:
+//!   servers must not use sessions for authentication.
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod b8 {

@@ -10,7 +10,8 @@
 //!
 //! - In the real code: `2-server/src/interceptor/audit/chain.rs`; on the command line
 //!   `mcp-server audit verify FILE`.
-//! - Specification: tools, "Security Considerations": log tool usage for audit purposes.
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#security-considerations>: log tool
+//!   usage for audit purposes.
 #![allow(unreachable_pub, clippy::unwrap_used, reason = "a test")]
 
 mod support;

@@ -8,8 +8,8 @@
 //! hears: pieces of other calls, and pieces that come twice. The specification has a rule for each.
 //!
 //! - In the real code: `3-client/src/tap.rs` and `3-client/src/session/mod.rs`, `request`.
-//! - Specification: progress, "Progress Flow": the token is a string or a number, and `progress` must
-//!   grow with each notification.
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/progress#progress-flow>: the token is
+//!   a string or a number, and `progress` must grow with each notification.
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod c1 {

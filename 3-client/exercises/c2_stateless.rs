@@ -12,8 +12,8 @@
 //! Move `request` below from the one to the other. The test sends what you make to a real server.
 //!
 //! - In the real code: `3-client/src/raw/mod.rs`, `stateless` and `headers`.
-//! - Specification: 2026-07-28, transports, "Streamable HTTP"; to compare, transports of
-//!   2025-11-25, "Session Management".
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#request-metadata>;
+//!   to compare, <https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management>.
 #![allow(unreachable_pub, clippy::unwrap_used, reason = "a test")]
 
 mod c2 {

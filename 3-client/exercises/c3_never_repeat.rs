@@ -10,8 +10,9 @@
 //!
 //! - In the real code: `3-client/src/link.rs`, which never repeats a call, and `3-client/src/failure.rs`
 //!   for the words.
-//! - Specification: transports, "Resumability and Redelivery"; tools, "Tool": hints are
-//!   untrusted unless the server is.
+//! - Specification: <https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery>,
+//!   which 2026-07-28 no longer has; <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#tool>:
+//!   hints are untrusted unless the server is trusted.
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod c3 {

@@ -9,7 +9,8 @@
 //! the reader doesn't learn that something was there. Show each such character as a mark instead.
 //!
 //! - In the real code: `3-client/src/untrusted.rs`, which also spares the joiners inside of emoji.
-//! - Specification: tools, "Security Considerations": show tool inputs to the user before a call.
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#security-considerations>: show tool
+//!   inputs to the user before a call.
 #![allow(unreachable_pub, reason = "all of it is a test")]
 
 mod c4 {

@@ -11,7 +11,7 @@ mkdir -p "$tools"
 tools="$(cd "$tools" && pwd)"
 command -v python3 > /dev/null || { echo "python3 is missing; install it and run this again" >&2; exit 2; }
 if [ "$("$tools/bin/mdbook" --version 2> /dev/null)" != "mdbook v$MDBOOK" ]; then
-  cargo install --quiet --locked "mdbook@$MDBOOK" --no-default-features --features search --root "$tools"
+  cargo install $([ -t 2 ] || echo --quiet) --locked "mdbook@$MDBOOK" --no-default-features --features search --root "$tools"
 fi
 . scripts/book/mermaid.sh
 

@@ -17,7 +17,7 @@ mcpb="$tools/node_modules/.bin/mcpb"
 [ -x "$mcpb" ] || npm install --silent --no-fund --no-audit --prefix "$tools" @anthropic-ai/mcpb@2.1.2 \
   || fail "the official tool @anthropic-ai/mcpb can't be installed: is there a network?"
 
-cargo build --quiet --package mcp-server --profile "$profile"
+cargo build $([ -t 2 ] || echo --quiet) --package mcp-server --profile "$profile"
 folder="$target/$([ "$profile" = dev ] && echo debug || echo "$profile")"
 program=mcp-server
 [ -x "$folder/$program" ] || program=mcp-server.exe
