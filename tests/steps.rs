@@ -241,3 +241,34 @@ fn code_on_a_page_is_never_copied_by_hand() {
         assert!(blocks(&text, "rust").is_empty(), "{}", path.display());
     }
 }
+
+#[test]
+fn the_pages_avoid_what_reads_as_translated() {
+    // The field has words for these: start over, notification, requires a scope, audit log, timeout …
+    let phrases = [
+        " anew",
+        "for ever ",
+        " is told",
+        " are told",
+        "word of a change",
+        "takes the scope",
+        "may they?",
+        "held back",
+        "becomes of",
+        "the record ",
+        "time-outs",
+        "without a word",
+    ];
+    for (path, text) in pages() {
+        let mut in_code = false;
+        for (number, line) in text.lines().enumerate() {
+            in_code ^= line.trim_start().starts_with("```");
+            // In backticks stands code too.
+            let prose: String = line.split('`').step_by(2).collect();
+            for phrase in phrases.iter().filter(|_| !in_code) {
+                let place = format!("{}:{}", path.display(), number + 1);
+                assert!(!prose.contains(phrase), "{place} says {phrase:?}: {line}");
+            }
+        }
+    }
+}
