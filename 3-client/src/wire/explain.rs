@@ -184,7 +184,7 @@ fn error(body: &str) -> Explanation {
         ),
         Some(403) => say(
             "The key is known but has no right to this. data.required_scopes names everything that would have been enough.",
-            "2026-07-28/basic/authorization#scope-challenge-handling",
+            "2026-07-28/basic/authorization#runtime-insufficient-scope-errors",
         ),
         Some(408) => say(
             "The server gave up because the call took too long. The call was stopped there too.",
