@@ -55,6 +55,7 @@ const SERVER: &[May] = &[
         folder: "interceptor",
         ours: &[],
         crates: Only(&[
+            "async_trait",
             "chrono",
             "futures_util",
             "getrandom",
@@ -106,12 +107,19 @@ const SERVER: &[May] = &[
     },
     May {
         folder: "cli",
-        ours: &["app", "config", "interceptor", "operations", "transport"],
+        ours: &[
+            "app",
+            "config",
+            "features",
+            "interceptor",
+            "operations",
+            "transport",
+        ],
         crates: All,
     },
     May {
         folder: "config",
-        ours: &["interceptor"],
+        ours: &["interceptor", "transport"],
         crates: All,
     },
     May {
