@@ -37,7 +37,9 @@ def on_site(page, target):
     path, _, place = target.partition("#")
     path = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
     place = f"#{place}" if place else ""
-    if path in PAGES:
+    if path.endswith((".svg", ".png")):
+        there, source = path, path
+    elif path in PAGES:
         there, source = re.sub(r"(^|/)README\.md$", r"\1index.md", path)[:-3] + ".html", None
     else:
         there, source = path + ".html", path
@@ -63,7 +65,12 @@ def main():
     def link(page):
         def replaced(found):
             target, source = on_site(page, found[1])
-            if source:
+            if source and source.endswith((".svg", ".png")):
+                # A picture is shown, and not quoted. mdBook passes on what isn't a page.
+                there = OUT / "src" / source
+                there.parent.mkdir(parents=True, exist_ok=True)
+                there.write_bytes((ROOT / source).read_bytes())
+            elif source:
                 sources.add(source)
             return f"]({target})"
         return replaced
