@@ -16,7 +16,7 @@ export TOOLS_DIR
 .PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-traces \
 	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams book \
 	exercises check-exercises bench bench-quick bench-peers bench-guard profile soak bench-llm bench-client \
-	conformance interop bundle e2e oracles clean clean-release toolchain config-there
+	conformance interop bundle picture e2e oracles clean clean-release toolchain config-there
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | if [ -n "$$NO_COLOR" ] || [ ! -t 1 ]; then sed 's/\x1b\[[0-9;]*m//g'; else cat; fi
@@ -152,6 +152,10 @@ interop: toolchain ## Other people's clients against the server: Python, TypeScr
 
 bundle: toolchain ## A bundle for Claude Desktop and server.json, into target/bundle; needs node and a registry
 	@scripts/bundle/build.sh
+
+picture: toolchain ## Draw the chat of the first page again, from a real run; needs tmux and python3
+	@$(CARGO) build $(QUIET) --workspace --bins
+	@tests/tmux/record-screen.sh --picture
 
 e2e: toolchain ## The whole conversation in a real terminal; needs tmux
 	@$(CARGO) build $(QUIET) --workspace --bins
