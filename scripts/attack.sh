@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Starts a server of the attack lab on a free port of this machine, attacks it, and stops it whatever
-# happens.
+# Starts a server of the attack lab on a free port of this machine, attacks it, and stops it in any case.
 #   scripts/attack.sh                          every attack, against the guarded server
 #   ONLY=row,row scripts/attack.sh             only these attacks
 #   DEFENCE=name ONLY=row scripts/attack.sh    against a server that misses this defence
@@ -34,7 +33,7 @@ case "$defence,$code" in
   none,* | *,[2-9]*) exit "$code" ;;
   *,1) ;;
   *)
-    echo "no attack succeeded: of this defence ONLY may name $("$target/mcp-server-lab" --list | grep -A1 "^$defence " | sed -n 's/.*red: //p')" >&2
+    echo "no attack succeeded: without this defence, try one of these with ONLY: $("$target/mcp-server-lab" --list | grep -A1 "^$defence " | sed -n 's/.*red: //p')" >&2
     exit 1
     ;;
 esac

@@ -6,8 +6,8 @@ server=""
 url=""
 started=()
 
-# Builds programs: `build mcp-client mcp-server`. Whoever looks on sees that something is going on,
-# because the first time takes minutes. By --bin and not by --package, so that the features, and with
+# Builds programs: `build mcp-client mcp-server`. A person sees the build, because the first one takes
+# minutes. By --bin and not by --package, so that the features, and with
 # them all that is shared, are those of `make run`.
 build() {
   local program how=(--features "${features:-}")

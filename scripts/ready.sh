@@ -85,13 +85,20 @@ rust() {
 sources() {
   command -v cargo > /dev/null || return 0
   if cargo metadata --offline --locked --format-version 1 > /dev/null 2>&1; then
-    ok "what it is built from is on this machine; no network is needed"
+    ok "the sources are on this machine; no network is needed"
   elif within "${READY_FETCH_SECONDS:-300}" cargo fetch --locked > /dev/null 2>&1; then
-    ok "what it is built from was fetched; from now on no network is needed"
+    ok "the sources were fetched; from now on no network is needed"
   else
-    lack "network: what this is built from has to be fetched once, and can't be" \
+    lack "network: the sources have to be fetched once, and can't be" \
       "connect this machine, or set https_proxy if it sits behind a proxy, then: cargo fetch --locked"
   fi
+}
+
+# A step whose first command builds silently for minutes looks as if it hung.
+built() {
+  [ -x "${CARGO_TARGET_DIR:-target}/debug/mcp-server" ] ||
+    note "nothing is built yet, which takes 2 to 5 minutes and 1.3 GB" \
+      "build where you can watch it: cargo build --workspace --bins"
 }
 
 look_for_ollama() {
@@ -156,17 +163,26 @@ tool() {
 
 terminal() {
   if [ "${TERM:-dumb}" = dumb ]; then
-    note "this terminal can't be drawn on" "chat line by line: cargo run -q --bin mcp-client -- --plain"
+    note "this terminal can't show the chat's screen" "chat line by line: cargo run -q --bin mcp-client -- --plain"
   else
-    ok "a terminal that can be drawn on"
+    ok "a terminal that can show the chat's screen"
   fi
 }
 
 rust
 sources
+[ "$step" = 0 ] || built
 case "$step" in
   1) look_for_ollama ;;
-  2) port ;;
+  2)
+    port
+    if command -v curl > /dev/null; then
+      ok "curl, which sends this step's first requests"
+    else
+      lack "curl, which sends this step's first requests" \
+        "Debian, Ubuntu: sudo apt-get install curl" "Fedora: sudo dnf install curl · macOS has it"
+    fi
+    ;;
   0 | 3)
     port
     terminal
@@ -182,6 +198,6 @@ esac
 if [ "$missing" = 0 ]; then
   echo "Ready for step $step."
 else
-  echo "Not ready for step $step: do what stands behind \"do\", then: make ready-$step" >&2
+  echo "Not ready for step $step: do what the lines marked \"do\" say, then run make ready-$step again" >&2
 fi
 exit "$missing"

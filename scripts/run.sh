@@ -8,7 +8,7 @@ target="${CARGO_TARGET_DIR:-target}/debug"
 log=.run/server.log
 mkdir -p .run
 # Emptied here and not by the server's own redirection, which happens a moment later: what the last
-# server said must not be taken for this one's word.
+# server said must not be taken for this server's address.
 : > "$log"
 
 "$target/mcp-server" --config "${CONFIG:-config/server.toml}" --transport sse 2> "$log" &
@@ -39,5 +39,5 @@ MCP_SERVER_URL="$url" "$target/mcp-client" || code=$?
 trap - INT
 stop
 trap - EXIT
-echo "the server's log, with its audit record, is in $log"
+echo "the server's log, with its audit log, is in $log"
 exit "${code:-0}"

@@ -28,6 +28,7 @@ pub(crate) fn pages() -> Vec<(PathBuf, String)> {
         "SECURITY.md",
         "1-llm/README.md",
         "2-server/README.md",
+        "2-server/what-changed.md",
         "3-client/README.md",
         "tests/README.md",
     ]
@@ -40,10 +41,8 @@ pub(crate) fn pages() -> Vec<(PathBuf, String)> {
         "2-server/exercises",
         "3-client/exercises",
     ] {
-        let Ok(entries) = fs::read_dir(root().join(folder)) else {
-            continue;
-        };
-        let mut more: Vec<PathBuf> = entries
+        let mut more: Vec<PathBuf> = fs::read_dir(root().join(folder))
+            .unwrap()
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.extension().is_some_and(|kind| kind == "md"))
             .collect();
@@ -138,22 +137,78 @@ fn every_make_target_that_a_page_names_exists_and_is_explained() {
     assert!(named > 5, "the pages name commands");
 }
 
-/// Whether everything that `shown` says is so in `real`, which may hold more. A shown list may be
-/// the beginning of the real one.
-fn says(shown: &Value, real: &Value) -> bool {
+/// Where something that `shown` says isn't so in `real`, which may hold more. A shown list may be the
+/// beginning of the real one.
+fn difference(shown: &Value, real: &Value, place: &str) -> Option<String> {
     match (shown, real) {
-        (Value::Object(shown), Value::Object(real)) => shown
-            .iter()
-            .all(|(key, value)| real.get(key).is_some_and(|real| says(value, real))),
-        (Value::Array(shown), Value::Array(real)) => {
-            shown.len() <= real.len()
-                && shown
-                    .iter()
-                    .zip(real)
-                    .all(|(shown, real)| says(shown, real))
+        (Value::Object(shown), Value::Object(real)) => shown.iter().find_map(|(key, value)| {
+            let place = format!("{place}.{key}");
+            match real.get(key) {
+                Some(real) => difference(value, real, &place),
+                None => Some(format!("{place} is on the page, and not in the answer")),
+            }
+        }),
+        (Value::Array(shown), Value::Array(real)) if shown.len() <= real.len() => {
+            let mut pairs = shown.iter().zip(real).enumerate();
+            pairs.find_map(|(at, (shown, real))| difference(shown, real, &format!("{place}[{at}]")))
         }
-        _ => shown == real,
+        _ if shown == real => None,
+        _ => Some(format!(
+            "{place}: the page shows {shown}, and the server says {real}"
+        )),
     }
+}
+
+/// That an answer is what a page shows; or else which field isn't.
+fn assert_says(page: &str, request: &Value, shown: &Value, real: &Value) {
+    if let Some(difference) = difference(shown, real, "") {
+        let method = &request["method"];
+        panic!("{page}, in the answer to {method}: {difference}");
+    }
+    // A message may be shortened, but not by what the protocol requires.
+    let required: &[&str] = match request["method"].as_str().unwrap() {
+        "server/discover" => &[
+            "resultType",
+            "ttlMs",
+            "cacheScope",
+            "supportedVersions",
+            "capabilities",
+        ],
+        "initialize" => &["protocolVersion", "capabilities", "serverInfo"],
+        "tools/list" => &["resultType", "ttlMs", "cacheScope", "tools"],
+        _ => &["content"],
+    };
+    for field in required {
+        assert!(
+            !shown["result"][field].is_null(),
+            "{page} leaves out {field}, which is required: {shown}"
+        );
+    }
+    let info = "io.modelcontextprotocol/serverInfo";
+    for server in [
+        &shown["result"]["serverInfo"],
+        &shown["result"]["_meta"][info],
+    ] {
+        let is_whole = server["name"].is_string() && server["version"].is_string();
+        assert!(
+            server.is_null() || is_whole,
+            "{page}: a server has a name and a version: {server}"
+        );
+    }
+}
+
+#[test]
+fn a_difference_names_the_field() {
+    let shown = serde_json::json!({ "a": { "b": [1, 2] } });
+    let more = serde_json::json!({ "a": { "b": [1, 2, 3], "c": 0 } });
+    assert_eq!(difference(&shown, &more, ""), None);
+    let other = serde_json::json!({ "a": { "b": [1, 5] } });
+    let found = difference(&shown, &other, "").unwrap();
+    assert_eq!(found, ".a.b[1]: the page shows 2, and the server says 5");
+    assert!(
+        difference(&more, &shown, "").is_some(),
+        "what isn't there is a difference"
+    );
 }
 
 #[tokio::test]
@@ -164,17 +219,13 @@ async fn every_message_in_the_readme_is_answered_as_it_tells() {
         .iter()
         .map(|block| serde_json::from_str(block).unwrap())
         .collect();
-    assert!(messages.len() >= 8, "requests and their answers");
+    assert!(messages.len() >= 4, "requests and their answers");
     for pair in messages.chunks(2) {
         let [request, shown] = pair else {
             panic!("a request without an answer: {pair:?}")
         };
         let answer = server.anonymous().send(request.clone()).await;
-        let real = answer.messages.last().unwrap();
-        assert!(
-            says(shown, real),
-            "the page shows\n{shown}\nbut the server says\n{real}"
-        );
+        assert_says("README.md", request, shown, answer.messages.last().unwrap());
     }
 }
 
@@ -242,31 +293,24 @@ async fn both_lifecycles_of_step_2_are_answered_as_it_tells() {
     let text = fs::read_to_string(root().join("2-server/README.md")).unwrap();
     let client = server.anonymous();
 
+    let page = "2-server/README.md";
     let session = messages_between(&text, "**With a session", "**Without one");
     let [hello, greeted, ready, call, called] = &session[..] else {
         panic!("a handshake and a call: {session:?}");
     };
     let answer = client.send(hello.clone()).await;
-    assert!(says(greeted, &answer.messages[0]), "{:?}", answer.messages);
+    assert_says(page, hello, greeted, &answer.messages[0]);
     client.join(answer.header("mcp-session-id"), "2025-11-25");
     assert_eq!(client.send(ready.clone()).await.status, 202);
     let answer = client.send(call.clone()).await;
-    let real = answer.messages.last().unwrap();
-    assert!(
-        says(called, real),
-        "the page shows\n{called}\nbut the server says\n{real}"
-    );
+    assert_says(page, call, called, answer.messages.last().unwrap());
 
     let stateless = messages_between(&text, "**Without one", "Over HTTP the new version");
-    let [call, called] = &stateless[..] else {
-        panic!("one call: {stateless:?}");
-    };
-    let answer = server.anonymous().send(call.clone()).await;
-    let real = answer.messages.last().unwrap();
-    assert!(
-        says(called, real),
-        "the page shows\n{called}\nbut the server says\n{real}"
-    );
+    assert_eq!(stateless.len(), 4, "a call and a question: {stateless:?}");
+    for pair in stateless.chunks(2) {
+        let answer = server.anonymous().send(pair[0].clone()).await;
+        assert_says(page, &pair[0], &pair[1], answer.messages.last().unwrap());
+    }
 }
 
 #[test]

@@ -79,6 +79,23 @@ async fn one_identity_is_one_budget_over_every_header_session_and_transport() {
 }
 
 #[tokio::test]
+async fn asking_for_what_is_forbidden_uses_up_the_rate() {
+    let (_odd, server) = odd(|limits| limits.identity = Rate::new(1, 3).unwrap(), LONG).await;
+    let bob = server.client("bob");
+    let mut statuses = Vec::new();
+    for name in ["keys-delete", "files-read", "no-such-tool", "another"] {
+        statuses.push(bob.call(name, json!({})).await.status.as_u16());
+    }
+    assert_eq!(
+        statuses,
+        [403, 403, 403, 429],
+        "bob may call none of these tools, and his rate allows three calls in one go. The rate must be \
+         charged before the scopes are looked at: otherwise trying out names costs nothing, and a \
+         caller finds every tool at the speed of the network"
+    );
+}
+
+#[tokio::test]
 async fn a_tool_can_have_a_tighter_rate_than_its_caller() {
     let set = |limits: &mut LimitSettings| {
         limits

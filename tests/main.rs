@@ -69,7 +69,10 @@ mod steps;
 mod stop;
 // What a newcomer's machine lacks is told, with what to do.
 mod ready;
+// What is cited of the specification stands there.
+mod specification;
 // What SECURITY.md names is there.
 mod security_page;
-// Which crate and module may use which.
+// Which crate and module may use which, and that no file uses itself by a detour.
 mod boundaries;
+mod graph;

@@ -44,6 +44,7 @@ impl Machine {
             symlink(path, machine.folder.path().join(tool)).unwrap();
         }
         machine.has("cc", "exit 0");
+        machine.has("curl", "exit 0");
         machine.has_rust("1.99.0", 0);
         machine
     }
@@ -166,6 +167,36 @@ fn without_network_and_sources_it_says_what_has_to_be_fetched() {
     let machine = Machine::whole();
     machine.has_rust("1.99.0", 1);
     machine.says("1", false, &["missing  network", "cargo fetch --locked"]);
+}
+
+#[test]
+fn without_curl_step_2_isnt_ready_and_the_others_are() {
+    let machine = Machine::whole();
+    machine.lacks("curl");
+    machine.says("2", false, &["missing  curl", "apt-get install curl"]);
+    machine.says("3", true, &[]);
+}
+
+#[test]
+fn where_nothing_is_built_yet_it_says_how_to_watch_the_build() {
+    let mut machine = Machine::whole();
+    let built = machine.folder.path().join("target");
+    machine.set("CARGO_TARGET_DIR", built.display().to_string());
+    machine.says(
+        "2",
+        true,
+        &["nothing is built yet", "cargo build --workspace --bins"],
+    );
+    // `make run` of step 0 builds with its progress shown.
+    assert!(!machine.ready("0").1.contains("nothing is built"));
+    fs::create_dir_all(built.join("debug")).unwrap();
+    machine.has("server", "exit 0");
+    fs::copy(
+        machine.folder.path().join("server"),
+        built.join("debug/mcp-server"),
+    )
+    .unwrap();
+    assert!(!machine.ready("2").1.contains("nothing is built"));
 }
 
 #[test]

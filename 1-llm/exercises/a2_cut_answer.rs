@@ -9,10 +9,11 @@
 //!
 //! - In the real code: `1-llm/src/provider.rs`, `Provider::complete`.
 //! - Specification: there is none for models. MCP has the same rule one floor up: a request is over
-//!   when its response has come, not when the connection closes (transports, "Streamable HTTP").
+//!   when its response has come, not when the connection closes,
+//!   <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#receiving-messages>.
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod a2 {
     use futures_util::StreamExt as _;
     use mcp_llm::{ChatEvent, ChatStream, ProviderError};
 
@@ -27,16 +28,14 @@ mod yours {
         Ok(text)
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/a2_cut_answer.rs"]
-mod yours;
 
 use futures_util::stream;
 use mcp_llm::{
     ChatEvent, ChatStream, Completion, ErrorKind, Message, ProviderError, Role,
     chat::{Timings, Usage},
 };
-use yours::whole;
+
+use crate::a2::whole;
 
 type Event = Result<ChatEvent, ProviderError>;
 
@@ -99,7 +98,3 @@ async fn only_done_ends_an_answer() {
         "nothing that comes after Done belongs to the answer: stop there"
     );
 }
-
-// Hint: return the text from inside of the loop, where Done is met: it carries the whole message.
-// An answer that leaves the loop any other way was cut off: `ProviderError::new(ErrorKind::Truncated,
-// what the person reads, what the log reads)`.

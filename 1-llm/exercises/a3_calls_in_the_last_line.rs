@@ -10,10 +10,10 @@
 //!
 //! - In the real code: `1-llm/src/ollama/decode.rs`, and `fresh_call_id` in `1-llm/src/chat.rs`.
 //! - Specification: Ollama's API, "Chat request (Streaming with tools)". In MCP the wish becomes a
-//!   `tools/call` (tools, "Calling Tools").
+//!   `tools/call`, <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#calling-tools>.
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod a3 {
     use mcp_llm::ToolCall;
     use serde::Deserialize;
     use serde_json::{Map, Value};
@@ -77,12 +77,10 @@ mod yours {
         Ok(pieces)
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/a3_calls_in_the_last_line.rs"]
-mod yours;
 
 use mcp_llm::ToolCall;
-use yours::{Piece, read};
+
+use crate::a3::{Piece, read};
 
 fn calls(pieces: &[Piece]) -> Vec<&ToolCall> {
     let mut calls = Vec::new();
@@ -133,6 +131,3 @@ fn a_wish_is_heard_in_every_line() {
          can say which result answers which call"
     );
 }
-
-// Hint: push `Piece::End` last instead of returning it first. For a call without an id, the number
-// of the line and the call's place in it (`enumerate`) make one that no other call of this answer has.

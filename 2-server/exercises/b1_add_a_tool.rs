@@ -5,14 +5,17 @@
 //! with the code. `WordCount` is in the list already, but it does nothing yet, swallows misspelt
 //! arguments, and says nothing of what it does to the world.
 //!
-//! Finish it in `mod yours`. To put such a tool into the real server you would add a file to
+//! Finish it in `mod b1`. To put such a tool into the real server you would add a file to
 //! `2-server/src/features/tools/`, and one line to the list in its `mod.rs`.
 //!
 //! - In the real code: `2-server/src/features/tools/echo.rs` is the smallest tool.
-//! - Specification: tools, "Calling Tools", "Structured Content" and "Tool" (annotations).
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#calling-tools>, and on the same page
+//!   "Structured Content" and "Tool" (annotations).
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod support;
+
+mod b1 {
     use mcp_server::features::tools::{Answer, Tool, ToolContext, ToolError};
     use rmcp::model::ToolAnnotations;
     use schemars::JsonSchema;
@@ -58,15 +61,14 @@ mod yours {
         }
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/b1_add_a_tool.rs"]
-mod yours;
 
 use mcp_server::features::tools::Registered;
 use serde_json::json;
-use yours::WordCount;
 
-use crate::support::{Host, Toolbox, allowing};
+use crate::{
+    b1::WordCount,
+    support::{Host, Toolbox, allowing},
+};
 
 #[tokio::test]
 async fn the_tool_counts_and_says_what_it_is() {
@@ -103,6 +105,3 @@ async fn the_tool_counts_and_says_what_it_is() {
          its annotations don't say so"
     );
 }
-
-// Hint: `split_whitespace` finds words. `#[serde(deny_unknown_fields)]` on Input refuses what it
-// doesn't know, and the schema then says so too. `ToolAnnotations::new().read_only(true)`.

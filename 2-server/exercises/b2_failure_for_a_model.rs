@@ -12,10 +12,12 @@
 //!
 //! - In the real code: `2-server/src/features/tools/mod.rs`, `ToolError` and `run`; `2-server/src/features/handler.rs`,
 //!   `call_tool`.
-//! - Specification: tools, "Error Handling".
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#error-handling>.
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod support;
+
+mod b2 {
     use rmcp::{
         ErrorData,
         model::{CallToolRequestParams, CallToolResult, ContentBlock},
@@ -38,9 +40,6 @@ mod yours {
         Ok(CallToolResult::success(vec![quotient]))
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/b2_failure_for_a_model.rs"]
-mod yours;
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -49,7 +48,10 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Host, allowing};
+use crate::{
+    b2::call,
+    support::{Host, allowing},
+};
 
 struct Calculator;
 
@@ -63,7 +65,7 @@ impl ServerHandler for Calculator {
         params: CallToolRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        Ok(yours::call(&params)?.into())
+        Ok(call(&params)?.into())
     }
 }
 
@@ -104,6 +106,3 @@ async fn a_failure_reaches_whoever_can_do_something_about_it() {
          result: answer with the protocol error \"invalid params\""
     );
 }
-
-// Hint: `CallToolResult::error(vec![ContentBlock::text(…)])` is the result with isError, and it goes
-// into Ok. `ErrorData::invalid_params(…, None)` in Err is the protocol error -32602.

@@ -8,10 +8,13 @@
 //! `notes://..%2Fkeys.toml` is a name too. Servers have published whole disks this way.
 //!
 //! - In the real code: `2-server/src/features/resources.rs`, which never touches a path.
-//! - Specification: resources, "Resource Templates" and "Error Handling".
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/resources#resource-templates>, and on the
+//!   same page "Error Handling".
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod support;
+
+mod b3 {
     use std::{fs, path::PathBuf};
 
     use percent_encoding::percent_decode_str;
@@ -38,9 +41,6 @@ mod yours {
         }
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/b3_resource_template.rs"]
-mod yours;
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -52,9 +52,11 @@ use rmcp::{
     service::RequestContext,
 };
 use serde_json::json;
-use yours::Notes;
 
-use crate::support::{Host, allowing};
+use crate::{
+    b3::Notes,
+    support::{Host, allowing},
+};
 
 impl ServerHandler for Notes {
     fn get_info(&self) -> ServerConfig {
@@ -135,7 +137,3 @@ async fn notes_can_be_found_and_read_and_nothing_else_can() {
         );
     }
 }
-
-// Hint: `ResourceTemplate::new("notes://{name}", "notes")`. Decode first and judge then:
-// `Path::new(&*name).components()` must give exactly one component, and it must be a
-// `Component::Normal`.

@@ -8,10 +8,12 @@
 //! wants the rest announced.
 //!
 //! - In the real code: `2-server/src/features/completion.rs`, `propose`.
-//! - Specification: completion, "Completion Results".
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/completion#completion-results>.
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod support;
+
+mod b4 {
     use rmcp::model::CompletionInfo;
 
     /// What the argument could be, for somebody who has typed this much of it.
@@ -20,9 +22,6 @@ mod yours {
         CompletionInfo::new(values.cloned().collect())
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/b4_completion.rs"]
-mod yours;
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -31,7 +30,10 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Host, allowing};
+use crate::{
+    b4::propose,
+    support::{Host, allowing},
+};
 
 struct Travel {
     cities: Vec<String>,
@@ -48,7 +50,7 @@ impl ServerHandler for Travel {
         params: CompleteRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let info = yours::propose(&self.cities, &params.argument.value);
+        let info = propose(&self.cities, &params.argument.value);
         let info = info.map_err(|why| ErrorData::internal_error(why, None))?;
         Ok(CompleteResult::new(info))
     }
@@ -97,7 +99,3 @@ async fn what_is_proposed_is_ordered_and_bounded() {
         "the person should know that there are more: say how many match in all, and hasMore"
     );
 }
-
-// Hint: `partition` splits what begins with the text from the rest, after `to_lowercase` on both
-// sides. `CompletionInfo::MAX_VALUES` is the bound, and `CompletionInfo::with_pagination(values,
-// Some(total), has_more)` announces the rest.

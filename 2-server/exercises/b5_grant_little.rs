@@ -10,21 +10,24 @@
 //!
 //! - In the real code: `config/keys.example.toml`, `2-server/src/interceptor/access/scope.rs` and
 //!   `argument_rule.rs`.
-//! - Specification: authorization, "Scope Minimization" (security best practices).
+//! - Specification: none; the protocol's security best practices,
+//!   <https://modelcontextprotocol.io/docs/2026-07-28/tutorials/security/security_best_practices#scope-minimization>.
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod support;
+
+mod b5 {
     /// The scopes in the key's entry, as TOML.
     pub const SCOPES: &str = r#"["*"]"#;
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/b5_grant_little.rs"]
-mod yours;
 
 use mcp_server::interceptor::keys::{Roles, fingerprint};
 use serde_json::json;
 
-use crate::support::{Dummies, Host, quiet};
+use crate::{
+    b5::SCOPES,
+    support::{Dummies, Host, quiet},
+};
 
 const TOOLS: &[&str] = &["echo", "weather-get", "weather-set", "files-delete"];
 
@@ -33,7 +36,7 @@ async fn the_key_opens_two_doors_and_no_third() {
     let disk = tempfile::tempdir().unwrap();
     let file = disk.path().join("keys.toml");
     let digest = fingerprint("intern");
-    let scopes = yours::SCOPES;
+    let scopes = SCOPES;
     let entry = format!("[[key]]\nname = \"intern\"\nsha256 = \"{digest}\"\nscopes = {scopes}\n");
     std::fs::write(&file, entry).unwrap();
     let pipeline = match quiet().keys_file(&file, Roles::new()) {
@@ -78,6 +81,3 @@ async fn the_key_opens_two_doors_and_no_third() {
         "the list shows what the key can use, and nothing else"
     );
 }
-
-// Hint: a grant is a text, or a table with a rule for each argument:
-// { scope = "tools:weather:get", where = { city = { one_of = ["…", "…"] } } }

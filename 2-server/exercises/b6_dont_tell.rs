@@ -9,10 +9,13 @@
 //!
 //! - In the real code: `2-server/src/interceptor/access/authorize.rs` (`lacks` and `review`) and
 //!   `catalogue.rs`.
-//! - Specification: tools, "Listing Tools" and "Security Considerations" (access controls).
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#listing-tools>, and on the same page
+//!   "Security Considerations" (access controls).
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod support;
+
+mod b6 {
     use mcp_server::interceptor::{Catalogue, Denial, Grants, Target};
     use rmcp::{ErrorData, model::Tool};
 
@@ -42,14 +45,10 @@ mod yours {
         }
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/b6_dont_tell.rs"]
-mod yours;
 
 use mcp_server::interceptor::{Catalogue, Grant, Grants};
-use yours::Door;
 
-use crate::support::dummy;
+use crate::{b6::Door, support::dummy};
 
 fn door(grant: &str) -> Door {
     Door {
@@ -94,6 +93,3 @@ fn what_is_hidden_and_what_doesnt_exist_look_the_same() {
         "who may call whatever has that name gets the plain answer: there is no such tool"
     );
 }
-
-// Hint: write `fn may(&self, name: &str) -> bool`, with the two lines that ask the catalogue and the
-// grants. `list` filters with it, and `call` asks it before it looks for the tool.

@@ -12,9 +12,11 @@
 //!   `tasks.rs` (a layer that decides both ways).
 //! - Specification: none for maintenance. The codes are the project's (`denial.rs`): 403 says "ask
 //!   for a right", 503 says "come back later".
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod support;
+
+mod b7 {
     use std::sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -49,9 +51,6 @@ mod yours {
         pipeline
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/b7_policy_layer.rs"]
-mod yours;
 
 use std::sync::{
     Arc,
@@ -59,9 +58,11 @@ use std::sync::{
 };
 
 use serde_json::json;
-use yours::Maintenance;
 
-use crate::support::{Dummies, Host, allowing};
+use crate::{
+    b7::{Maintenance, with},
+    support::{Dummies, Host, allowing},
+};
 
 #[tokio::test]
 async fn during_maintenance_no_tool_runs_and_callers_know_when_to_come_back() {
@@ -69,7 +70,7 @@ async fn during_maintenance_no_tool_runs_and_callers_know_when_to_come_back() {
     let rule = Maintenance {
         on: Arc::clone(&on),
     };
-    let pipeline = yours::with(&rule, allowing(&["tools:*"]));
+    let pipeline = with(&rule, allowing(&["tools:*"]));
     let mut host = Host::launch(Dummies(&["echo"]), pipeline);
 
     let refused = host.call("echo", json!({})).await;
@@ -108,7 +109,3 @@ async fn during_maintenance_no_tool_runs_and_callers_know_when_to_come_back() {
         again["error"]
     );
 }
-
-// Hint: `call.tool()` is Some only for a tool call. A Denial's fields are public:
-// `Denial { retry_after: Some(…), ..Denial::new(DenialKind::Unavailable, "…") }`. In `with`:
-// `pipeline.rule(rule.clone())`.

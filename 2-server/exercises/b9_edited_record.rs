@@ -6,14 +6,42 @@
 //! it anew.
 //!
 //! `first_broken` below only looks whether each line is JSON. Make it follow the chain. `open` and
-//! `link`, beneath, take a line apart and make a link; the link before the first line is `START`.
+//! `link` take a line apart and make a link; the link before the first line is `START`.
 //!
 //! - In the real code: `2-server/src/interceptor/audit/chain.rs`; on the command line
 //!   `mcp-server audit verify FILE`.
-//! - Specification: tools, "Security Considerations": log tool usage for audit purposes.
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#security-considerations>: log tool
+//!   usage for audit purposes.
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod support;
+
+mod b9 {
+    use sha2::{Digest as _, Sha256};
+
+    /// The link before the first line.
+    #[allow(dead_code, reason = "your solution uses it")]
+    const START: [u8; 32] = [0; 32];
+
+    /// What was hashed of a line, and the link that it ends in; `None` when it has none.
+    #[allow(dead_code, reason = "your solution uses it")]
+    fn open(line: &str) -> Option<(&str, [u8; 32])> {
+        let (body, rest) = line.rsplit_once(r#","chain":""#)?;
+        let hex = rest.strip_suffix("\"}").filter(|hex| hex.len() == 64)?;
+        let mut link = [0; 32];
+        for (at, byte) in link.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok()?;
+        }
+        Some((body, link))
+    }
+
+    /// The link of a line: of what is before it, and of itself.
+    #[allow(dead_code, reason = "your solution uses it")]
+    fn link(previous: &[u8; 32], body: &str) -> [u8; 32] {
+        let hash = Sha256::new().chain_update(previous).chain_update(body);
+        hash.finalize().into()
+    }
+
     /// The number of the first line that doesn't hold, from 1; `None` when all of them do.
     pub fn first_broken(record: &str) -> Option<usize> {
         let is_json = |line| serde_json::from_str::<serde_json::Value>(line).is_ok();
@@ -23,39 +51,14 @@ mod yours {
             .map(|at| at + 1)
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/b9_edited_record.rs"]
-mod yours;
 
 use mcp_server::interceptor::audit::verify;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use yours::first_broken;
 
-use crate::support::{Dummies, Host, allowing};
-
-/// The link before the first line.
-#[allow(dead_code, reason = "your solution uses it")]
-pub const START: [u8; 32] = [0; 32];
-
-/// What was hashed of a line, and the link that it ends in; `None` when it has none.
-#[allow(dead_code, reason = "your solution uses it")]
-pub fn open(line: &str) -> Option<(&str, [u8; 32])> {
-    let (body, rest) = line.rsplit_once(r#","chain":""#)?;
-    let hex = rest.strip_suffix("\"}").filter(|hex| hex.len() == 64)?;
-    let mut link = [0; 32];
-    for (at, byte) in link.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
-    Some((body, link))
-}
-
-/// The link of a line: of what is before it, and of itself.
-#[allow(dead_code, reason = "your solution uses it")]
-pub fn link(previous: &[u8; 32], body: &str) -> [u8; 32] {
-    let hash = Sha256::new().chain_update(previous).chain_update(body);
-    hash.finalize().into()
-}
+use crate::{
+    b9::first_broken,
+    support::{Dummies, Host, allowing},
+};
 
 /// What the real server writes for four calls.
 async fn record() -> String {
@@ -97,6 +100,3 @@ async fn every_kind_of_tampering_is_found_at_its_line() {
         );
     }
 }
-
-// Hint: `use super::{START, link, open}`. Keep `previous`, which begins as START. For each line, `open`
-// it, compare `link(&previous, body)` with the link that was found, and carry that one on.

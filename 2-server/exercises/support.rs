@@ -1,5 +1,7 @@
 //! A host that launches a server and speaks raw messages to it, in memory: what the exercises send
 //! and read is what passes over the wire.
+#![allow(dead_code, reason = "each exercise uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::{borrow::Cow, time::Duration};
 

@@ -8,11 +8,11 @@
 //! hears: pieces of other calls, and pieces that come twice. The specification has a rule for each.
 //!
 //! - In the real code: `3-client/src/tap.rs` and `3-client/src/session/mod.rs`, `request`.
-//! - Specification: progress, "Progress Flow": the token is a string or a number, and `progress` must
-//!   grow with each notification.
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/progress#progress-flow>: the token is
+//!   a string or a number, and `progress` must grow with each notification.
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod c1 {
     use serde_json::Value;
 
     /// Listens for the progress of one call.
@@ -35,12 +35,10 @@ mod yours {
         }
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/c1_progress.rs"]
-mod yours;
 
 use serde_json::{Value, json};
-use yours::Watch;
+
+use crate::c1::Watch;
 
 fn progress(token: &Value, progress: f64, text: &str) -> Value {
     json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": {
@@ -90,6 +88,3 @@ fn a_call_hears_its_own_progress_once_and_in_order() {
     let last = watch.hear(&progress(&mine, 6.0, " fine."));
     assert_eq!(last.as_deref(), Some(" fine."), "what grows goes on");
 }
-
-// Hint: keep the last `progress` in the Watch, as an `Option<f64>`. First compare the token, then the
-// number, then remember the number, and only then look for a text.

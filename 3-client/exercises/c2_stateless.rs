@@ -12,11 +12,11 @@
 //! Move `request` below from the one to the other. The test sends what you make to a real server.
 //!
 //! - In the real code: `3-client/src/raw/mod.rs`, `stateless` and `headers`.
-//! - Specification: 2026-07-28, transports, "Streamable HTTP"; to compare, transports of
-//!   2025-11-25, "Session Management".
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#request-metadata>;
+//!   to compare, <https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management>.
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod c2 {
     use serde_json::{Value, json};
 
     /// What the handshake gave.
@@ -32,15 +32,13 @@ mod yours {
         (headers, body)
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/c2_stateless.rs"]
-mod yours;
 
 use mcp_client::raw::{Answer, Budget, Wire};
 use mcp_server::{app::App, config::Config, transport::http};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use yours::request;
+
+use crate::c2::request;
 
 /// A real server on a free port, and its address.
 async fn server() -> String {
@@ -136,7 +134,3 @@ async fn a_request_is_whole_in_itself() {
         );
     }
 }
-
-// Hint: `let mut params = params.clone();` and then `params["_meta"]["io.modelcontextprotocol/…"] = …`:
-// serde_json makes the objects on the way. Mcp-Name is `params["name"]` for tools/call and prompts/get,
-// `params["uri"]` for resources/read, and left out for everything else.

@@ -10,11 +10,12 @@
 //!
 //! - In the real code: `3-client/src/link.rs`, which never repeats a call, and `3-client/src/failure.rs`
 //!   for the words.
-//! - Specification: transports, "Resumability and Redelivery"; tools, "Tool": hints are
-//!   untrusted unless the server is.
+//! - Specification: <https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery>,
+//!   which 2026-07-28 no longer has; <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#tool>:
+//!   hints are untrusted unless the server is trusted.
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod c3 {
     use serde_json::Value;
 
     /// What to do with a request after a break.
@@ -34,12 +35,10 @@ mod yours {
         }
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/c3_never_repeat.rs"]
-mod yours;
 
 use serde_json::{Value, json};
-use yours::{Next, after_a_break};
+
+use crate::c3::{Next, after_a_break};
 
 fn request(method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
@@ -93,6 +92,3 @@ fn what_may_have_run_is_not_run_again() {
          repeated, not what mayn't: tomorrow's method isn't on either list"
     );
 }
-
-// Hint: first `was_sent`, then a `match` on the method that names the reading ones one by one. The
-// methods that end in /list are tools, resources, resources/templates and prompts.

@@ -9,20 +9,18 @@
 //! the reader doesn't learn that something was there. Show each such character as a mark instead.
 //!
 //! - In the real code: `3-client/src/untrusted.rs`, which also spares the joiners inside of emoji.
-//! - Specification: tools, "Security Considerations": show tool inputs to the user before a call.
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#security-considerations>: show tool
+//!   inputs to the user before a call.
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod c4 {
     /// The text, with everything in it visible. Line ends stay.
     pub fn clean(text: &str) -> String {
         text.replace('\u{1b}', "")
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/c4_hostile_text.rs"]
-mod yours;
 
-use yours::clean;
+use crate::c4::clean;
 
 #[test]
 fn what_is_hidden_becomes_visible() {
@@ -84,6 +82,3 @@ fn what_is_hidden_becomes_visible() {
         );
     }
 }
-
-// Hint: go through `text.chars()`. `char::is_control` knows ESC, U+009B and backspace (and the line end).
-// The rest are ranges: 200B–200F, 202A–202E, 2060–206F, E0000–E007F. `format!("<U+{:04X}>", c as u32)`.

@@ -8,10 +8,11 @@
 //! `fingerprint` below covers the description. The model reads more than that.
 //!
 //! - In the real code: `3-client/src/app/pins.rs`, and `Tool::definition` in `3-client/src/catalog.rs`.
-//! - Specification: tools, "Tool" (what a definition holds) and "Security Considerations".
+//! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#tool> (what a definition holds), and on
+//!   the same page "Security Considerations".
+#![allow(unreachable_pub, reason = "all of it is a test")]
 
-#[cfg(not(feature = "solutions"))]
-mod yours {
+mod c5 {
     use serde_json::Value;
     use sha2::{Digest as _, Sha256};
 
@@ -21,12 +22,10 @@ mod yours {
         Sha256::digest(description).into()
     }
 }
-#[cfg(feature = "solutions")]
-#[path = "solutions/c5_pinned_tool.rs"]
-mod yours;
 
 use serde_json::{Value, json};
-use yours::fingerprint;
+
+use crate::c5::fingerprint;
 
 fn tool() -> Value {
     json!({
@@ -93,6 +92,3 @@ fn whatever_changes_in_a_tool_changes_its_fingerprint() {
          and people who are alarmed for nothing stop reading alarms"
     );
 }
-
-// Hint: serde_json keeps the fields of an object sorted (unless its feature `preserve_order` is on), so
-// `tool.to_string()` is the same for the same definition.

@@ -231,7 +231,7 @@ async fn resources_prompts_and_the_wire_can_be_looked_at() {
         "server/discover",
         "→ tools/call",
         "← HTTP 200 tools/call",
-        "§ server/tools · calling tools",
+        "§ 2026-07-28/server/tools#calling-tools",
     ] {
         assert!(trace.contains(part), "{part} is missing:\n{trace}");
     }

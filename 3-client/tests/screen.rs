@@ -304,7 +304,7 @@ fn the_wire_pane_explains_the_message_under_the_cursor() {
     assert!(
         screen.contains("tools/call echo")
             && screen.contains("no right to this")
-            && screen.contains("insufficient scope"),
+            && screen.contains("insufficient-scope"),
         "{screen}"
     );
     assert!(

@@ -12,7 +12,7 @@ SITE = pathlib.Path(sys.argv[1]).resolve()
 class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
-        self.places, self.links, self.loads, self.diagrams = set(), [], [], 0
+        self.places, self.links, self.loads, self.pictures, self.diagrams = set(), [], [], set(), 0
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -22,6 +22,8 @@ class Page(html.parser.HTMLParser):
             self.links.append(found["href"])
         elif tag in ("script", "img", "iframe") and found.get("src"):
             self.loads.append(found["src"])
+            if tag == "img":
+                self.pictures.add(found["src"])
         elif tag == "link" and found.get("href"):
             self.loads.append(found["href"])
         if tag == "code" and "language-mermaid" in (found.get("class") or ""):
@@ -46,6 +48,8 @@ for path, page in pages.items():
             there = there / "index.html"
         if not there.is_file():
             wrong.append(f"{path.relative_to(SITE)}: {target} isn't there")
+        elif target in page.pictures and there.suffix == ".html":
+            wrong.append(f"{path.relative_to(SITE)} shows {target}, which is no picture")
         elif parts.fragment and there in pages:
             if urllib.parse.unquote(parts.fragment) not in pages[there].places:
                 wrong.append(f"{path.relative_to(SITE)}: {target} has no such place")

@@ -14,12 +14,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 OUT = pathlib.Path(sys.argv[1])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-# A page that isn't there is left out; a test says which may be missing.
-SUMMARY = "".join(
-    line
-    for line in (ROOT / "config/book/SUMMARY.md").read_text().splitlines(keepends=True)
-    if all((ROOT / page).is_file() for page in LINK.findall(line))
-)
+SUMMARY = (ROOT / "scripts/book/SUMMARY.md").read_text()
 PAGES = LINK.findall(SUMMARY)
 
 SOURCE = """<!doctype html>
@@ -42,7 +37,9 @@ def on_site(page, target):
     path, _, place = target.partition("#")
     path = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
     place = f"#{place}" if place else ""
-    if path in PAGES:
+    if path.endswith((".svg", ".png")):
+        there, source = path, path
+    elif path in PAGES:
         there, source = re.sub(r"(^|/)README\.md$", r"\1index.md", path)[:-3] + ".html", None
     else:
         there, source = path + ".html", path
@@ -68,7 +65,12 @@ def main():
     def link(page):
         def replaced(found):
             target, source = on_site(page, found[1])
-            if source:
+            if source and source.endswith((".svg", ".png")):
+                # A picture is shown, and not quoted. mdBook passes on what isn't a page.
+                there = OUT / "src" / source
+                there.parent.mkdir(parents=True, exist_ok=True)
+                there.write_bytes((ROOT / source).read_bytes())
+            elif source:
                 sources.add(source)
             return f"]({target})"
         return replaced

@@ -11,7 +11,7 @@ use_node
 npm_tool typescript "$TYPESCRIPT_PACKAGE"
 npm_tool inspector "$INSPECTOR_PACKAGE"
 pypi_tool python "$PYTHON_PACKAGE"
-cargo build --quiet --package mcp-server
+cargo build $([ -t 2 ] || echo --quiet) --package mcp-server
 
 product="$(cd "$target" && pwd)/mcp-server"
 key() { "$product" keys add "$@" --file "$work/keys.toml" 2>/dev/null; }

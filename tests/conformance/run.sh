@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 use_node
 npm_tool conformance "$SUITE_PACKAGE"
 suite="$tools/conformance/node_modules/@modelcontextprotocol/conformance/dist/index.js"
-cargo build --quiet --package mcp-server --example conformance --bin mcp-server
+cargo build $([ -t 2 ] || echo --quiet) --package mcp-server --example conformance --bin mcp-server
 
 # The suite's own exit code says nothing that the report doesn't: it is red where a fixture is
 # missing, and the product has none.

@@ -28,7 +28,7 @@ if [ "$(cat "$tools/pypi.stamp" 2>/dev/null)" != "$PYPI_CLIENT" ]; then
   echo "$PYPI_CLIENT" >"$tools/pypi.stamp"
 fi
 
-cargo build --quiet --package mcp-llm --example fake-ollama
+cargo build $([ -t 2 ] || echo --quiet) --package mcp-llm --example fake-ollama
 target="${CARGO_TARGET_DIR:-target}"
 log="$(mktemp)"
 fake=""

@@ -6,6 +6,7 @@ pub mod odd;
 mod process;
 mod server;
 pub mod soak;
+pub mod sources;
 mod talk;
 mod wire;
 

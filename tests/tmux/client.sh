@@ -4,7 +4,7 @@
 #   tests/tmux/client.sh            (needs tmux; builds what it runs)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-cargo build -q -p mcp-client --bins --examples
+cargo build $([ -t 2 ] || echo --quiet) -p mcp-client --bins --examples
 bin=${CARGO_TARGET_DIR:-target}/debug
 session="mcp-client-$$"
 state=$(mktemp -d)

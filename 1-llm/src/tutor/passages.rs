@@ -95,7 +95,10 @@ pub(super) fn cut(page: &'static Page) -> Vec<Passage> {
         } else if continues(&block, trimmed) {
             block.push(' ');
             block.push_str(trimmed);
-        } else if !trimmed.starts_with("<!--") {
+        } else if !["<!--", "<details", "</details"]
+            .iter()
+            .any(|tag| trimmed.starts_with(tag))
+        {
             push_line(&mut block, line);
         }
     }
@@ -124,6 +127,11 @@ impl Fence {
 }
 
 fn heading(line: &str) -> Option<(usize, String)> {
+    // A question whose answer is folded.
+    let folded = line.strip_prefix("<summary>");
+    if let Some(question) = folded.and_then(|rest| rest.strip_suffix("</summary>")) {
+        return Some((6, question.to_owned()));
+    }
     let level = line.bytes().take_while(|byte| *byte == b'#').count();
     let title = line.get(level..)?.strip_prefix(' ')?.trim();
     (1..=6)

@@ -6,7 +6,7 @@ use rmcp::{
 };
 use serde_json::json;
 
-use crate::handler::{no_arguments, text, tool};
+use crate::common::{no_arguments, text, tool};
 
 /// A red dot: a PNG of one pixel.
 pub(crate) const IMAGE: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg==";

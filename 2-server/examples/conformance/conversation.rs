@@ -18,7 +18,7 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-use crate::handler::{Listeners, no_arguments, text, tool};
+use crate::common::{Listeners, no_arguments, text, tool};
 
 /// Between two steps, so that they arrive as two.
 const STEP: Duration = Duration::from_millis(50);

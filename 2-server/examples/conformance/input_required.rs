@@ -18,7 +18,7 @@ use rmcp::{
 use serde_json::{Value, json};
 
 use crate::{
-    handler::{caller, no_arguments, tool},
+    common::{caller, no_arguments, tool},
     random,
 };
 

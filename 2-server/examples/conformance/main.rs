@@ -14,6 +14,8 @@
     reason = "fixtures are constants: one that can't be made must stop the start"
 )]
 
+// What the fixtures share.
+mod common;
 // What answers at once.
 mod content;
 mod prompts;

@@ -11,8 +11,8 @@ use rmcp::{
 };
 
 use crate::{
+    common::text,
     content::IMAGE,
-    handler::text,
     input_required::{ask, given},
     resources,
 };

@@ -20,7 +20,7 @@ use rmcp::{
 use serde_json::{Value, json};
 
 use crate::{
-    handler::{caller, no_arguments, text, tool},
+    common::{caller, no_arguments, text, tool},
     input_required::{ask, form, given},
 };
 

@@ -1,6 +1,26 @@
 //! Each line must carry on where the one before it ended.
 
-use super::{START, link, open};
+use sha2::{Digest as _, Sha256};
+
+/// The link before the first line.
+const START: [u8; 32] = [0; 32];
+
+/// What was hashed of a line, and the link that it ends in; `None` when it has none.
+fn open(line: &str) -> Option<(&str, [u8; 32])> {
+    let (body, rest) = line.rsplit_once(r#","chain":""#)?;
+    let hex = rest.strip_suffix("\"}").filter(|hex| hex.len() == 64)?;
+    let mut link = [0; 32];
+    for (at, byte) in link.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok()?;
+    }
+    Some((body, link))
+}
+
+/// The link of a line: of what is before it, and of itself.
+fn link(previous: &[u8; 32], body: &str) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(previous).chain_update(body);
+    hash.finalize().into()
+}
 
 /// The number of the first line that doesn't hold, from 1; `None` when all of them do.
 pub fn first_broken(record: &str) -> Option<usize> {

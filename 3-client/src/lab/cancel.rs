@@ -40,7 +40,7 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     story.tell("Then the client closed the connection.");
     story.why(
         "Whoever closes the response stream no longer wants the answer: the server must stop the work behind it. Nothing else needs to be sent.",
-        "2026-07-28 · basic/utilities/cancellation",
+        "2026-07-28/basic/patterns/cancellation#transport-specific-cancellation",
     );
     if let Some(server) = server {
         tell_record(story, server, &message).await;
@@ -49,7 +49,10 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     story.step("The old way: a session, and a call in it").await;
     talk.open(story, raw::NEWEST_WITH_SESSIONS).await?;
     talk.say(story, &raw::initialized()).await;
-    story.why("As in the lab `handshake`.", "2025-11-25 · basic/lifecycle");
+    story.why(
+        "As in the lab `handshake`.",
+        "2025-11-25/basic/lifecycle#initialization",
+    );
 
     story.step("The old way: notifications/cancelled").await;
     let message = talk.plain("tools/call", &chat("lab-2"));
@@ -105,7 +108,7 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     }
     story.why(
         "Before 2026-07-28 a broken connection meant nothing, because a client might come back for the rest. So the wish to stop is a message of its own, and it names the request. It may come too late: both sides must bear that.",
-        "2025-11-25 · basic/utilities/cancellation",
+        "2025-11-25/basic/utilities/cancellation#cancellation-flow",
     );
     if let Some(server) = server {
         tell_record(story, server, &message).await;

@@ -32,12 +32,12 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
         (
             "2024-11-05",
             "The first version. Its own transport for HTTP was HTTP+SSE (GET /sse for one direction, POST /messages for the other), or standard input and output; the messages are the ones you see here.",
-            "2024-11-05 · basic/lifecycle",
+            "2024-11-05/basic/lifecycle#initialization",
         ),
         (
             "2025-11-25",
             "The last version with sessions, over Streamable HTTP: one address, and a header that names the session. structuredContent in a result is part of the specification since 2025-06-18.",
-            "2025-11-25 · basic/transports",
+            "2025-11-25/basic/transports#session-management",
         ),
     ] {
         story
@@ -75,7 +75,7 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     era.meta = true;
     story.why(
         "Everything that the server must know stands in the message. Nothing is opened, so nothing is closed.",
-        "2026-07-28 · basic/lifecycle",
+        "2026-07-28/basic#statelessness",
     );
     eras.push(era);
 

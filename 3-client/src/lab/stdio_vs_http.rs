@@ -24,14 +24,14 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     story.step("100 calls over stdio").await;
     story.why(
         "The client starts the server itself and writes one message a line to its standard input. No address, no headers, no port: one caller, who is whoever started it.",
-        "2026-07-28 · basic/transports · stdio",
+        "2026-07-28/basic/transports/stdio",
     );
     let stdio = over_stdio(&call).await?;
 
     story.step("100 calls over HTTP").await;
     story.why(
         "Each message is a POST, here over one connection that is kept. Each carries its credential, its version and its headers, and each is checked anew.",
-        "2026-07-28 · basic/transports · Streamable HTTP",
+        "2026-07-28/basic/transports/streamable-http#sending-messages",
     );
     let mut http = Vec::new();
     for _ in 0..CALLS {

@@ -6,8 +6,8 @@ use crate::page::{Ink, Page, print};
 use crate::raw::Answer;
 use crate::untrusted::clean;
 
-/// Where the specification is read; each section is told below it.
-const SPECIFICATION: &str = "modelcontextprotocol.io/specification";
+/// Where the specification is read; each section is a page below it.
+const SPECIFICATION: &str = "https://modelcontextprotocol.io/specification/";
 
 /// Texts longer than this are shortened on screen, and say by how much.
 const LONG: usize = 160;
@@ -35,7 +35,7 @@ impl Story {
             "running already"
         };
         print(&format!(
-            "Server: {url} ({how})\nSections are those of {SPECIFICATION}\n"
+            "Server: {url} ({how})\n§ names a page below {SPECIFICATION}\n"
         ));
     }
 

@@ -38,7 +38,7 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     );
     story.why(
         "The progressToken in _meta invites the server to tell how far it is. It also decides the shape of the answer: no longer one JSON body, but a stream of server-sent events.",
-        "2026-07-28 · basic/utilities/progress",
+        "2026-07-28/basic/patterns/progress#progress-flow",
     );
 
     story.step("The events, as they arrive").await;
@@ -73,8 +73,8 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     ));
     story.json(&result);
     story.why(
-        "The protocol has no partial results, so each piece of the text travels in a progress notification, and the whole answer follows in the result. A client that missed every piece has lost nothing.",
-        "2026-07-28 · basic/transports · receiving responses",
+        "The protocol has no partial results. By a convention of this project each piece of the text travels in a progress notification, and the whole answer follows in the result. A client that missed every piece has lost nothing.",
+        "2026-07-28/basic/transports/streamable-http#receiving-messages",
     );
     if let Some(first) = first {
         story.tell(&format!("First piece after {first:.0} ms, whole answer after {last:.0} ms: that difference is why one streams."));

@@ -15,7 +15,7 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     let has_echo = tools.is_some_and(|tools| tools.iter().any(|tool| tool["name"] == "echo"));
     story.why(
         "Each tool has a name, a description for the model, a JSON Schema for its arguments, and hints such as readOnlyHint. All of it is the server's word: a host shows it to a person and pins it.",
-        "2026-07-28 · server/tools · listing tools",
+        "2026-07-28/server/tools#listing-tools",
     );
     if !has_echo {
         return Err("the rest of this lab calls the tool echo, which this server doesn't offer: leave --url out".into());
@@ -29,7 +29,7 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     talk.say(story, &call).await;
     story.why(
         "The result comes twice: content for people and models, structuredContent for programs, which follows the tool's outputSchema.",
-        "2026-07-28 · server/tools · tool results",
+        "2026-07-28/server/tools#structured-content",
     );
 
     story.step("A tool that fails").await;
@@ -40,7 +40,7 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     talk.say(story, &call).await;
     story.why(
         "The call was good and the tool couldn't do it: the answer is a result with isError. The model reads it and can try again, here with the right argument.",
-        "2026-07-28 · server/tools · error handling",
+        "2026-07-28/server/tools#error-handling",
     );
 
     story.step("A call that fails").await;
@@ -51,7 +51,7 @@ pub(super) async fn play(bench: &mut Bench) -> Result<(), Trouble> {
     talk.say(story, &call).await;
     story.why(
         "There was no tool to fail, so the answer is a JSON-RPC error. A caller without the right to call it would get the same words for a tool that exists: a refusal must not tell what there is.",
-        "2026-07-28 · server/tools · error handling",
+        "2026-07-28/server/tools#error-handling",
     );
     Ok(())
 }

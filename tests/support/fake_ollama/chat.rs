@@ -17,7 +17,7 @@ use super::{
     mode::Mode,
     refuse,
     said::{Said, say, tokens},
-    steps::{Running, Step, line, play, steps},
+    steps::{CREATED, Running, Step, done_line, line, play, steps},
 };
 
 pub(super) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
@@ -134,8 +134,6 @@ pub(super) async fn generate(State(shared): State<Arc<Shared>>, body: Bytes) -> 
         .into_response()
 }
 
-pub(super) const CREATED: &str = "2026-08-21T08:52:19.385406455Z";
-
 /// Modes that are refusals from the start.
 fn refused(shared: &Shared, mode: Mode) -> Option<Response> {
     let busy = "server busy, please try again.  maximum pending requests exceeded";
@@ -195,17 +193,6 @@ fn whole(model: &str, mode: Mode, said: &Said, prompt: u64) -> Response {
     let mut last = done_line(model, prompt, tokens(&said.content).count() as u64 + 1);
     last.insert("message".to_owned(), message.into());
     json_of(&last.into())
-}
-
-pub(super) fn done_line(model: &str, prompt: u64, answer: u64) -> Map<String, Value> {
-    let Value::Object(line) = json!({"model": model, "created_at": CREATED,
-        "message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "stop",
-        "total_duration": 182_242_375, "load_duration": 41_295_167, "prompt_eval_count": prompt,
-        "prompt_eval_duration": 24_573_166, "eval_count": answer, "eval_duration": 115_959_084})
-    else {
-        return Map::new();
-    };
-    line
 }
 
 fn load_or_unload(shared: &Shared, model: &str, body: &Value, text_field: &str) -> Response {

@@ -4,15 +4,16 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::body::Bytes;
 use futures_util::stream;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
-    Shared,
-    chat::{CREATED, done_line},
-    go_json,
+    Shared, go_json,
     mode::Mode,
     said::{Said, tokens},
 };
+
+/// When every answer was made.
+pub(super) const CREATED: &str = "2026-08-21T08:52:19.385406455Z";
 
 /// One step of an answer on its way.
 pub(super) enum Step {
@@ -26,6 +27,18 @@ pub(super) enum Step {
     Drip,
     /// The connection breaks.
     Break,
+}
+
+/// The line that ends an answer, with its counts.
+pub(super) fn done_line(model: &str, prompt: u64, answer: u64) -> Map<String, Value> {
+    let Value::Object(line) = json!({"model": model, "created_at": CREATED,
+        "message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "stop",
+        "total_duration": 182_242_375, "load_duration": 41_295_167, "prompt_eval_count": prompt,
+        "prompt_eval_duration": 24_573_166, "eval_count": answer, "eval_duration": 115_959_084})
+    else {
+        return Map::new();
+    };
+    line
 }
 
 /// The answer, cut into what is sent and what is waited for.

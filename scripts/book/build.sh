@@ -3,7 +3,7 @@
 # place that is there, and nothing is loaded from anywhere else. Needs python3, node with npm, and a
 # package registry the first time.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 readonly MDBOOK="0.5.4"
 tools="${TOOLS_DIR:-.tools}"
@@ -11,14 +11,14 @@ mkdir -p "$tools"
 tools="$(cd "$tools" && pwd)"
 command -v python3 > /dev/null || { echo "python3 is missing; install it and run this again" >&2; exit 2; }
 if [ "$("$tools/bin/mdbook" --version 2> /dev/null)" != "mdbook v$MDBOOK" ]; then
-  cargo install --quiet --locked "mdbook@$MDBOOK" --no-default-features --features search --root "$tools"
+  cargo install $([ -t 2 ] || echo --quiet) --locked "mdbook@$MDBOOK" --no-default-features --features search --root "$tools"
 fi
 . scripts/book/mermaid.sh
 
 out="${CARGO_TARGET_DIR:-target}/book"
 rm -rf "$out"
 mkdir -p "$out/src"
-cp config/book/book.toml config/book/book.css config/book/diagrams.js "$out/"
+cp scripts/book/book.toml scripts/book/book.css scripts/book/diagrams.js "$out/"
 cp "$mermaid/node_modules/mermaid/dist/mermaid.min.js" "$out/"
 python3 scripts/book/stage.py "$out"
 "$tools/bin/mdbook" build "$out" > "$out/log" 2>&1 || { cat "$out/log" >&2; exit 1; }

@@ -2,9 +2,9 @@
 # Builds a bundle for Claude Desktop (.mcpb) for this machine's platform, and server.json for the
 # MCP registry, into target/bundle. The official tool validates and packs it; what it packed is then
 # opened again and checked.
-#   PROFILE=dev scripts/bundle.sh     faster to build, larger, slower to run
+#   PROFILE=dev scripts/bundle/build.sh     faster to build, larger, slower to run
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 tools="${TOOLS_DIR:-.tools}/mcpb"
 profile="${PROFILE:-dist}"
 target="${CARGO_TARGET_DIR:-target}"
@@ -17,7 +17,7 @@ mcpb="$tools/node_modules/.bin/mcpb"
 [ -x "$mcpb" ] || npm install --silent --no-fund --no-audit --prefix "$tools" @anthropic-ai/mcpb@2.1.2 \
   || fail "the official tool @anthropic-ai/mcpb can't be installed: is there a network?"
 
-cargo build --quiet --package mcp-server --profile "$profile"
+cargo build $([ -t 2 ] || echo --quiet) --package mcp-server --profile "$profile"
 folder="$target/$([ "$profile" = dev ] && echo debug || echo "$profile")"
 program=mcp-server
 [ -x "$folder/$program" ] || program=mcp-server.exe
