@@ -117,7 +117,7 @@ async fn while_it_is_away_a_closed_one_refuses_and_a_local_one_counts_by_itself(
             identity: Rate::new(1, 2).unwrap(),
             ..LimitSettings::default()
         });
-        let local = server(&counter, FailureMode::Local(share)).await;
+        let local = server(&counter, FailureMode::Local(Box::new(share))).await;
         let ada = local.client("ada");
         let mut statuses = Vec::new();
         for _ in 0..3 {

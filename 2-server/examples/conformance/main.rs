@@ -138,7 +138,7 @@ fn write_keys(path: &Path, keys: &[(&str, &str, &[&str])]) -> anyhow::Result<()>
 }
 
 fn new_key() -> anyhow::Result<String> {
-    random::<32>().map(|bytes| hex::encode(bytes))
+    random::<32>().map(hex::encode)
 }
 
 fn random<const N: usize>() -> anyhow::Result<[u8; N]> {

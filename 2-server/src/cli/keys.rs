@@ -192,7 +192,7 @@ impl Add {
 fn new_key() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).context("the system gives no randomness, so no key can be made")?;
-    Ok(format!("mcp_{}", hex::encode(&bytes)))
+    Ok(format!("mcp_{}", hex::encode(bytes)))
 }
 
 fn show(name: &str, key: &str, path: &Path) -> anyhow::Result<()> {

@@ -39,11 +39,11 @@ async fn serve<H: ServerHandler>(
     let recorded =
         RecordedTransport::new(lines, guard.clone(), "pipe", owner.clone(), Peer::Parent);
     let ended = conversation.end_signal().clone();
-    let talk = async {
+    let talk = Box::pin(async {
         if let Ok(running) = guard.serve_with_ct(recorded, ended).await {
             drop(running.waiting().await);
         }
-    };
+    });
     conversation.last(&owner, idle, &shutdown, talk).await;
     Ok(())
 }

@@ -62,10 +62,10 @@ impl<T, H: ServerHandler> RecordedTransport<T, H> {
         exchange.signed_in(self.caller.clone());
         exchange.asks(method);
         message.insert_extension(exchange.clone());
-        if let JsonRpcMessage::Request(request) = message {
-            if self.followed.len() < MAX_FOLLOWED {
-                self.followed.insert(request.id.clone(), exchange);
-            }
+        if let JsonRpcMessage::Request(request) = message
+            && self.followed.len() < MAX_FOLLOWED
+        {
+            self.followed.insert(request.id.clone(), exchange);
         }
     }
 

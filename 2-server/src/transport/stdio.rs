@@ -26,11 +26,8 @@ pub async fn serve<H: ServerHandler>(
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let authenticator = Arc::clone(guard.authenticator());
-    follow::while_serving(
-        &authenticator,
-        serve_one(guard, settings, streams, shutdown),
-    )
-    .await
+    let serving = Box::pin(serve_one(guard, settings, streams, shutdown));
+    follow::while_serving(&authenticator, serving).await
 }
 
 async fn serve_one<H: ServerHandler>(

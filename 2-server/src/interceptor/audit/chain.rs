@@ -210,7 +210,7 @@ mod tests {
         let stranger = verify(file(&[]).as_bytes(), Some(&last)).unwrap();
         assert_eq!(stranger.fault.unwrap().line, 1);
         assert_eq!(
-            last_link(first.as_bytes()).map(|link| hex::encode(&link)),
+            last_link(first.as_bytes()).map(|link| hex::encode(link)),
             Some(last)
         );
         assert_eq!(

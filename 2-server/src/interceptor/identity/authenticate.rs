@@ -75,7 +75,7 @@ pub trait Authenticate: fmt::Debug + Send + Sync {
 
     /// Its work in the background, such as following a file, until the future is dropped.
     async fn follow(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

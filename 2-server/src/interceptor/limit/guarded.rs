@@ -19,7 +19,7 @@ pub enum FailureMode {
     /// Calls are refused: 503.
     Closed,
     /// This process counts by itself, with what it has been given as its share.
-    Local(LocalLimit),
+    Local(Box<LocalLimit>),
 }
 
 /// A remote limit within a deadline, with its [`FailureMode`].

@@ -115,7 +115,7 @@ impl Server {
             if let Some(tls) = certificate {
                 tls.follow().await;
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let serving = listener::serve(self.tls, self.listener, self.router, bounds, self.shutdown);
         let serving = follow::while_serving(&self.authenticator, serving);

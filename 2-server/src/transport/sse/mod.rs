@@ -178,13 +178,13 @@ async fn converse<H: ServerHandler>(
         inner: line,
         conversation: Arc::clone(&conversation),
     };
-    let talk = async {
+    let talk = Box::pin(async {
         match served.guard.clone().serve_with_ct(line, ended).await {
             // Why it ended is no news: the reader went, or the conversation was over.
             Ok(running) => drop(running.waiting().await),
             Err(error) => tracing::debug!(%error, "no conversation began on an SSE stream"),
         }
-    };
+    });
     conversation
         .last(&principal, served.idle, &served.shutdown, talk)
         .await;
