@@ -13,7 +13,7 @@ QUIET := $(shell [ -t 2 ] || echo --quiet)
 SPEED = $(CARGO) bench $(QUIET) --package mcp-server --bench speed --
 export TOOLS_DIR
 
-.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-traces \
+.PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-library check-traces \
 	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams book \
 	exercises check-exercises bench bench-quick bench-peers bench-guard profile soak bench-llm bench-client \
 	conformance interop bundle picture e2e oracles clean clean-release toolchain config-there
@@ -40,7 +40,7 @@ run-client: toolchain ## The chat client; needs a server
 test: toolchain ## All tests; no network needed
 	$(CARGO) test --workspace
 
-check: check-format check-lint check-docs check-deny test check-traces check-exercises ## What CI runs: format, lints, docs, licences, tests, exercises
+check: check-format check-lint check-docs check-deny test check-library check-traces check-exercises ## What CI runs: format, lints, docs, licences, tests, exercises
 
 check-format: toolchain
 	$(CARGO) fmt --check
@@ -73,6 +73,9 @@ ready-4: ## What step 4 needs
 
 check-0: toolchain ## Is everything still whole? Step 0: what the pages say is true
 	$(CARGO) test --package mcp-server --test everything learning_path
+
+check-library: toolchain ## The interceptor without the product: how many crates, and the page's own server
+	@CARGO="$(CARGO)" scripts/library.sh
 
 check-traces: toolchain
 	$(CARGO) test --package mcp-server --features otlp --test everything traces::

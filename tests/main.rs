@@ -59,6 +59,8 @@ mod install;
 mod operations;
 // A call's place in a larger work goes with it to the engine, and to a collector.
 mod traces;
+// The way of one call, as its page tells it.
+mod journey;
 // The seams: a way to sign in, a limit and a handler that this crate doesn't have.
 mod seams;
 // What the pages say is true.

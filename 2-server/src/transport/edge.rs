@@ -131,24 +131,35 @@ impl<H: ServerHandler> Edge<H> {
         credentials::forget(&mut parts.headers);
         parts.extensions.insert(exchange.clone());
         let request = Request::from_parts(parts, Body::from(body));
-        let mut response = next.run(request).await;
+        let response = next.run(request).await;
         if let Some(place) = place {
             let session = response.headers().get(&SESSION_ID).cloned();
             self.sessions.opened(place, session).await;
         }
+        Ok(self.finish(exchange, principal, response, &asked).await)
+    }
+
+    /// Gives an answer its status, closes what the pipeline never saw, and holds the exchange until
+    /// the last of the answer is out.
+    async fn finish(
+        &self,
+        exchange: &Exchange,
+        principal: &Principal,
+        mut response: Response,
+        asked: &Asked,
+    ) -> Response {
         if let Some(denial) = exchange.denial() {
             self.render(&denial, &mut response);
-        } else if !exchange.is_claimed() && is_settled(&response, &asked) {
-            // The pipeline never saw it.
+        } else if !exchange.is_claimed() && is_settled(&response, asked) {
             if response.status().as_u16() >= 400 {
-                response = self.reshape(exchange, principal, response, &asked).await;
+                response = self.reshape(exchange, principal, response, asked).await;
             } else {
                 // A stream that was opened, a session that was closed, an answer to what the server
                 // asked: none of them is a call, and each is in the record.
                 exchange.close(Outcome::Success);
             }
         }
-        Ok(self.hold(exchange, principal, response, &asked))
+        self.hold(exchange, principal, response, asked)
     }
 
     /// Puts the status and the headers of a refusal to the error that the pipeline wrote.
