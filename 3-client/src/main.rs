@@ -18,6 +18,9 @@ struct Args {
     /// Configuration: client.toml, or a JSON file with `mcpServers` as Claude Desktop writes it
     #[arg(long, env = "MCP_CLIENT_CONFIG", global = true)]
     config: Option<PathBuf>,
+    /// Which server of the configuration to chat with; that one alone gets the conversation and MCP_CLIENT_KEY
+    #[arg(long, env = "MCP_CHAT_SERVER", global = true, value_name = "NAME")]
+    chat_server: Option<String>,
     /// Protocol version to insist on, instead of finding out
     #[arg(long, global = true)]
     protocol: Option<String>,
@@ -135,6 +138,7 @@ fn main() -> ExitCode {
             .ok()
             .as_deref()
             .and_then(Secret::new),
+        chat_server: args.chat_server,
         protocol: args.protocol,
     };
     let config = match Config::load(&given, &|name| std::env::var(name).ok()) {

@@ -28,6 +28,7 @@ fn server(url: &str, key: Option<&str>, protocol: Protocol) -> ServerConfig {
         key: key.and_then(Secret::new),
         protocol,
         approve: Approve::None,
+        allow_http: false,
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::http::crosses_in_the_clear;
 use crate::secret::Secret;
 
 mod file;
@@ -132,6 +133,34 @@ pub struct ServerConfig {
     pub protocol: Protocol,
     /// What goes ahead without asking.
     pub approve: Approve,
+    /// Whether its key may cross a network in the clear.
+    pub allow_http: bool,
+}
+
+impl ServerConfig {
+    /// Whether its key would cross a network that isn't encrypted.
+    #[must_use]
+    pub fn is_in_the_clear(&self) -> bool {
+        let (Endpoint::Http(url) | Endpoint::Sse(url)) = &self.endpoint else {
+            return false;
+        };
+        // An address that can't be read isn't opened either, and connecting says why.
+        self.key.is_some() && url::Url::parse(url).is_ok_and(|url| crosses_in_the_clear(&url))
+    }
+
+    /// Refuses to send a key where others can read it, unless the configuration says that it may.
+    ///
+    /// # Errors
+    /// What is wrong, and what to write.
+    pub fn check_key(&self) -> Result<(), String> {
+        if self.allow_http || !self.is_in_the_clear() {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(format!(
+            "servers.{name}: its key would cross the network unencrypted, because the address begins with http:// and isn't on this machine. Use https://, or write allow_http = true under [servers.{name}] if nobody else can read that network"
+        ))
+    }
 }
 
 /// Waits and sizes.
@@ -211,6 +240,8 @@ pub struct Given {
     pub url: Option<String>,
     /// MCP_CLIENT_KEY.
     pub key: Option<Secret>,
+    /// `--chat-server` or MCP_CHAT_SERVER.
+    pub chat_server: Option<String>,
     /// `--protocol`.
     pub protocol: Option<String>,
 }
@@ -273,16 +304,81 @@ mod tests {
             key: Secret::new("k"),
             ..Given::default()
         };
-        let config = resolve("[chat]\nserver='b'\n[servers.a]\nurl='http://a/mcp'\n[servers.b]\nurl='http://b/mcp'\n", &given).unwrap();
+        let config = resolve("[chat]\nserver='b'\n[servers.a]\nurl='http://a/mcp'\n[servers.b]\nurl='https://b/mcp'\n", &given).unwrap();
         assert_eq!(config.servers[0].name, "b");
         assert!(config.servers[0].key.is_some() && config.servers[1].key.is_none());
+    }
+
+    const TWO: &str = "[servers.aaa]\nurl='http://127.0.0.1:1/mcp'\n[servers.local]\nurl='http://127.0.0.1:2/mcp'\n";
+
+    fn with_key() -> Given {
+        Given {
+            key: Secret::new("k"),
+            ..Given::default()
+        }
+    }
+
+    #[test]
+    fn with_several_servers_and_none_named_to_chat_with_nothing_starts_and_the_cure_is_named() {
+        let error = resolve(TWO, &with_key()).unwrap_err().to_string();
+        for part in [
+            "aaa, local",
+            "server = \"aaa\" under [chat]",
+            "--chat-server aaa",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        let chosen = Given {
+            chat_server: Some("local".into()),
+            ..with_key()
+        };
+        let config = resolve(TWO, &chosen).unwrap();
+        assert_eq!(config.servers[0].name, "local");
+        assert!(config.servers[0].key.is_some() && config.servers[1].key.is_none());
+    }
+
+    #[test]
+    fn an_address_on_the_command_line_is_the_server_to_chat_with_and_keeps_its_settings() {
+        let given = |url: &str| Given {
+            url: Some(url.into()),
+            ..with_key()
+        };
+        let config = resolve(TWO, &given("http://127.0.0.1:2/mcp")).unwrap();
+        assert_eq!((config.servers.len(), &*config.servers[0].name), (2, "local"));
+        // Another address gets a name of its own, and the key of the environment with it.
+        let config = resolve(TWO, &given("http://127.0.0.1:3/mcp")).unwrap();
+        let names: Vec<&str> = config.servers.iter().map(|s| &*s.name).collect();
+        assert_eq!(names, ["given", "aaa", "local"]);
+        assert!(config.servers[1..].iter().all(|s| s.key.is_none()));
+        // The file names one server to chat with, and the command line another.
+        let file = format!("[chat]\nserver='aaa'\n{TWO}");
+        let error = resolve(&file, &given("http://127.0.0.1:3/mcp")).unwrap_err();
+        assert!(error.to_string().contains("--chat-server"), "{error}");
+    }
+
+    #[test]
+    fn a_key_crosses_a_network_in_the_clear_only_when_the_file_says_so() {
+        let file = |more: &str| format!("[servers.far]\nurl='http://192.0.2.1/mcp'\n{more}");
+        let error = resolve(&file(""), &with_key()).unwrap_err().to_string();
+        assert!(
+            error.contains("allow_http = true under [servers.far]") && error.contains("https://"),
+            "{error}"
+        );
+        assert!(resolve(&file("allow_http=true\n"), &with_key()).is_ok());
+        assert!(resolve(&file(""), &Given::default()).is_ok(), "no key, no secret");
+        for near in ["http://127.0.0.1/mcp", "http://localhost:8080/mcp", "https://far/mcp"] {
+            let text = format!("[servers.a]\nurl='{near}'\n");
+            assert!(resolve(&text, &with_key()).is_ok(), "{near}");
+        }
+        let sse = "[servers.far]\nsse_url='http://far/sse'\n";
+        assert!(resolve(sse, &with_key()).is_err(), "each transport");
     }
 
     #[test]
     fn a_key_that_is_named_but_missing_stops_the_start() {
         assert!(
             resolve(
-                "[servers.a]\nurl='http://a/mcp'\nkey_env='WORK_KEY'\n",
+                "[servers.a]\nurl='https://a/mcp'\nkey_env='WORK_KEY'\n",
                 &Given::default()
             )
             .is_ok()
@@ -301,7 +397,13 @@ mod tests {
         let text = r#"{"mcpServers": {"fs": {"command": "npx", "args": ["-y", "x"]}, "web": {"type": "sse", "url": "http://h/sse"}}}"#;
         let config = parse(Path::new("claude.json"), text)
             .unwrap()
-            .resolve(&Given::default(), &|_| None)
+            .resolve(
+                &Given {
+                    chat_server: Some("fs".into()),
+                    ..Given::default()
+                },
+                &|_| None,
+            )
             .unwrap();
         assert_eq!(config.servers.len(), 2);
         assert!(

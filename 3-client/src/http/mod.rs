@@ -27,6 +27,7 @@ mod address;
 mod bounds;
 mod refusal;
 
+pub(crate) use address::crosses_in_the_clear;
 pub use address::{BuildError, check_url, client_for};
 use bounds::{bounded, bounded_events};
 use refusal::{discover_fallback, from_status, is_refusal, refused, with_retry_after};

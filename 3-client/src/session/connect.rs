@@ -46,6 +46,8 @@ impl Session {
         wire: &WireLog,
         asker: Option<Asker>,
     ) -> Result<Self, Failure> {
+        // Also here, where the key leaves: a configuration may come from elsewhere than a file.
+        server.check_key().map_err(Failure::Here)?;
         let name: Arc<str> = server.name.as_str().into();
         let (lifecycle, version) = lifecycle(&server.protocol);
         let news = News::default();
