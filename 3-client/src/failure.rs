@@ -60,6 +60,12 @@ pub enum Failure {
     /// The other side doesn't speak the protocol as agreed.
     #[error("the server's answer can't be used: {0}")]
     Protocol(String),
+    /// Held back here: what the server says of itself or of a tool isn't what was looked at.
+    #[error("{0}")]
+    Held(String),
+    /// Longer than this client takes, in time or in size. Says which limit.
+    #[error("{0}")]
+    TooMuch(String),
     /// Wrong on this side: an unknown name, arguments that aren't JSON.
     #[error("{0}")]
     Here(String),
@@ -81,6 +87,8 @@ pub enum Kind {
     Away,
     /// The person stopped it.
     Cancelled,
+    /// It waits until a person has looked at it.
+    Held,
     /// Everything else.
     Broken,
 }
@@ -163,6 +171,8 @@ impl Failure {
             Self::Away(_) => Kind::Away,
             Self::TimedOut(_) => Kind::Overloaded,
             Self::Cancelled => Kind::Cancelled,
+            Self::Held(_) => Kind::Held,
+            Self::TooMuch(_) => Kind::Overloaded,
             Self::Rpc { .. }
             | Self::Lost
             | Self::SessionExpired
@@ -205,8 +215,9 @@ impl Failure {
             Self::Lost => Some("The call may have run. It isn't repeated for you: send it again if that is safe.".into()),
             Self::SessionExpired => Some("A new session is being opened. The call didn't run: send it again.".into()),
             Self::TimedOut(_) => Some("Send it again, or raise the limits under [limits] in client.toml.".into()),
+            Self::Held(_) => Some("/changes shows what is new; from there it can be accepted.".into()),
             Self::Rpc { code: -32602, .. } => Some("Check the arguments against the tool's schema.".into()),
-            Self::Rpc { .. } | Self::Cancelled | Self::Protocol(_) | Self::Here(_) => None,
+            Self::Rpc { .. } | Self::Cancelled | Self::Protocol(_) | Self::TooMuch(_) | Self::Here(_) => None,
         }
     }
 }

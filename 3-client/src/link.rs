@@ -2,10 +2,16 @@
 //!
 //! What it never does is repeat a call. Whether a call that was cut off ran is for a person to judge.
 
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Catalog;
@@ -17,6 +23,8 @@ use crate::wire::WireLog;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// A server that announces changes without end has its lists read this often and no oftener.
+const BETWEEN_LISTS: Duration = Duration::from_millis(500);
 
 /// What happened to a connection.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +40,25 @@ pub enum LinkEvent {
     Down(Failure, Option<Duration>),
 }
 
+/// What a server last said that it is and offers. A call is held against it at the last moment.
+#[derive(Debug)]
+struct Listed {
+    owner: String,
+    fingerprints: HashMap<String, String>,
+}
+
+impl Listed {
+    fn of(catalog: &Catalog) -> Self {
+        let owner = catalog.owner();
+        let tools = catalog.tools.iter();
+        let fingerprints = tools.map(|t| (t.name.clone(), t.fingerprint(&owner)));
+        Self {
+            fingerprints: fingerprints.collect(),
+            owner,
+        }
+    }
+}
+
 /// One server and the connection to it, if there is one.
 pub struct Link {
     config: ServerConfig,
@@ -39,6 +66,8 @@ pub struct Link {
     wire: WireLog,
     asker: Option<Asker>,
     current: RwLock<Option<Arc<Session>>>,
+    /// Nothing while the lists are being read anew.
+    listed: watch::Sender<Option<Arc<Listed>>>,
     again: Notify,
 }
 
@@ -50,6 +79,7 @@ impl Link {
             wire,
             asker,
             current: RwLock::new(None),
+            listed: watch::Sender::new(None),
             again: Notify::new(),
         }
     }
@@ -67,6 +97,51 @@ impl Link {
 
     fn set(&self, session: Option<Arc<Session>>) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    /// Whether the server still offers exactly this tool, as the one that it was when a person, or a
+    /// rule, said yes. While the lists are being read anew, this waits for them.
+    ///
+    /// # Errors
+    /// [`Failure::Held`] when it doesn't.
+    pub async fn vouch(&self, tool: &str, fingerprint: &str) -> Result<(), Failure> {
+        let name = crate::untrusted::label(tool, 80);
+        match self.listed().await?.fingerprints.get(tool) {
+            Some(now) if now == fingerprint => Ok(()),
+            Some(_) => Err(Failure::Held(format!(
+                "{name} changed after it was offered; the call wasn't made"
+            ))),
+            None => Err(Failure::Held(format!(
+                "{name} is no longer offered; the call wasn't made"
+            ))),
+        }
+    }
+
+    /// Whether the server still says that it is the one that it was.
+    ///
+    /// # Errors
+    /// [`Failure::Held`] when it says something else.
+    pub async fn vouch_owner(&self, owner: &str) -> Result<(), Failure> {
+        if self.listed().await?.owner == owner {
+            return Ok(());
+        }
+        let name = &self.config.name;
+        Err(Failure::Held(format!(
+            "{name} says now that it is another server; nothing was sent to it"
+        )))
+    }
+
+    async fn listed(&self) -> Result<Arc<Listed>, Failure> {
+        let mut listed = self.listed.subscribe();
+        let known = async {
+            let found = listed.wait_for(Option::is_some).await.ok();
+            found.and_then(|found| found.clone())
+        };
+        let wait = self.limits.request();
+        tokio::time::timeout(wait, known)
+            .await
+            .map_err(|_| Failure::TimedOut(wait))?
+            .ok_or_else(|| Failure::Away(format!("not connected to {}", self.config.name)))
     }
 
     /// Tells the link how a call went wrong, so that it can look after the connection.
@@ -127,6 +202,7 @@ impl Link {
         let session = Arc::new(session);
         let outcome = self.watch(place, &session, events, stop).await;
         self.set(None);
+        self.listed.send_replace(None);
         if stop.is_cancelled() {
             session.close().await;
         }
@@ -147,6 +223,9 @@ impl Link {
         tokio::pin!(follow);
         loop {
             let (catalog, refused) = session.catalog().await?;
+            let read = Instant::now();
+            self.listed
+                .send_replace(Some(Arc::new(Listed::of(&catalog))));
             self.set(Some(session.clone()));
             let _ = events
                 .send((place, LinkEvent::Ready(Box::new(catalog), refused)))
@@ -160,7 +239,15 @@ impl Link {
                     }
                     () = stop.cancelled() => return Ok(()),
                     () = self.again.notified() => return Ok(()),
-                    () = session.changed() => break,
+                    () = session.changed() => {
+                        // From here on, no call is made by the old list.
+                        self.listed.send_replace(None);
+                        tokio::select! {
+                            () = stop.cancelled() => return Ok(()),
+                            () = tokio::time::sleep_until(read + BETWEEN_LISTS) => {}
+                        }
+                        break;
+                    }
                     () = &mut follow => return Ok(()),
                     _ = pulse.tick() => if session.is_closed() { return Ok(()) },
                 }

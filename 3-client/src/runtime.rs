@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Overlay};
+use crate::app::{App, Overlay, pins::Pins};
 use crate::command::Command;
 use crate::config::Config;
 use crate::event::Event;
@@ -151,8 +151,9 @@ fn load(app: &mut App, store: &Store) {
     match store.pins() {
         Ok(pins) => app.pins = pins,
         Err(error) => {
+            app.pins = Pins::lost();
             let text = format!(
-                "the pinned tool definitions can't be read ({error}): changes since the last session can't be seen. Delete the file to start anew."
+                "what you looked at before can't be read ({error}), so everything is held back: /changes shows it"
             );
             app.update(Event::Note(text));
         }

@@ -13,7 +13,7 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mcp_client::agent::{self, AgentEvent, Decision, Turn, offers};
+use mcp_client::agent::{self, AgentEvent, Decision, Source, Turn, offers};
 use mcp_client::catalog::Catalog;
 use mcp_client::chat::{Ask, Message, Role};
 use mcp_client::config::{Config, Given};
@@ -74,7 +74,6 @@ impl Rig {
 
     /// Plays a turn and answers each question with `decide`.
     async fn turn(&self, text: &str, decide: impl Fn() -> Decision) -> Vec<AgentEvent> {
-        let resources = vec![("config://server".to_owned(), 0)];
         let turn = Turn {
             server: 0,
             chat_tool: "ollama-chat".into(),
@@ -82,13 +81,22 @@ impl Rig {
                 messages: vec![Message::new(Role::User, text)],
                 ..Ask::default()
             },
+            chat_fingerprint: self
+                .catalog
+                .tool("ollama-chat")
+                .unwrap()
+                .fingerprint(&self.catalog.owner()),
             offered: offers(
-                [(0, "local", self.catalog.tools.iter().collect())].into_iter(),
+                std::iter::once(Source {
+                    server: 0,
+                    name: "local",
+                    catalog: &self.catalog,
+                    tools: self.catalog.tools.iter().collect(),
+                }),
                 false,
-                &resources,
             ),
-            resources,
             rounds: 4,
+            time: Duration::from_secs(60),
         };
         let (events, mut received) = mpsc::channel(64);
         let (decisions, decided) = mpsc::channel(8);
@@ -202,6 +210,11 @@ async fn a_server_that_restarts_is_found_again_listed_again_and_no_call_is_repea
         0,
         "nothing was sent again by itself"
     );
+    // What was offered before the restart is another tool now: the yes to it isn't one to this.
+    let events = rig.turn("echo found", || Decision::Call).await;
+    assert!(last_answer(&events).contains("echo changed after it was offered"));
+    assert_eq!(again.seen.calls.load(Ordering::SeqCst), 0);
+    rig.catalog = catalog;
     let events = rig.turn("echo found", || Decision::Call).await;
     assert_eq!(last_answer(&events), "The tool said: found");
 }

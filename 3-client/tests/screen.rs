@@ -126,7 +126,9 @@ fn answered(app: &mut App, turn: u64, text: &str) {
     agent(app, turn, AgentEvent::Answered(Box::new(reply)));
 }
 
-fn wanted() -> AgentEvent {
+fn wanted(app: &App) -> AgentEvent {
+    let catalog = &app.servers[0].catalog;
+    let tool = catalog.tool("echo").unwrap();
     let call = ToolCall {
         id: "1".into(),
         name: "echo".into(),
@@ -138,7 +140,7 @@ fn wanted() -> AgentEvent {
     let target = Target::Tool {
         server: 0,
         tool: "echo".into(),
-        fingerprint: "f".into(),
+        fingerprint: tool.fingerprint(&catalog.owner()),
         read_only: true,
     };
     AgentEvent::Wanted(Wanted {
@@ -189,7 +191,8 @@ fn the_states_of_a_turn_look_different() {
     let mut app = app();
     let turn = say(&mut app, "hello");
     seen.push(draw(&app, (80, 24)).lines().nth_back(1).unwrap().to_owned());
-    agent(&mut app, turn, wanted());
+    let ask = wanted(&app);
+    agent(&mut app, turn, ask);
     assert_eq!(app.chat().running.as_ref().unwrap().phase, Phase::Deciding);
     seen.push(draw(&app, (80, 24)).lines().nth_back(1).unwrap().to_owned());
     insta::assert_snapshot!("states", seen.join("\n"));
@@ -199,7 +202,8 @@ fn the_states_of_a_turn_look_different() {
 fn a_call_is_asked_for_with_its_full_arguments() {
     let mut app = app();
     let turn = say(&mut app, "echo good morning");
-    agent(&mut app, turn, wanted());
+    let ask = wanted(&app);
+    agent(&mut app, turn, ask);
     at_all_sizes("approval", &app);
 }
 
@@ -207,7 +211,8 @@ fn a_call_is_asked_for_with_its_full_arguments() {
 fn results_refusals_and_cut_answers() {
     let mut app = app();
     let turn = say(&mut app, "echo good morning");
-    agent(&mut app, turn, wanted());
+    let ask = wanted(&app);
+    agent(&mut app, turn, ask);
     agent(
         &mut app,
         turn,
@@ -509,7 +514,8 @@ fn scrolled_up_the_view_holds_still_while_lines_are_added() {
 fn no_screen_is_too_small_to_be_drawn() {
     let mut app = app();
     let turn = say(&mut app, "hello 日本 👩‍👩‍👧‍👦");
-    agent(&mut app, turn, wanted());
+    let ask = wanted(&app);
+    agent(&mut app, turn, ask);
     for width in 1..45 {
         for height in 1..14 {
             draw(&app, (width, height));
@@ -560,8 +566,8 @@ fn hostile_text_from_everywhere_reaches_no_cell() {
     };
     let target = Target::Tool {
         server: 0,
+        fingerprint: evil_tool.fingerprint(&app.servers[0].catalog.owner()),
         tool: evil_tool.name,
-        fingerprint: "f".into(),
         read_only: true,
     };
     agent(
@@ -644,7 +650,8 @@ fn the_screen_in_the_readme_is_one_that_the_program_draws() {
         destructive: None,
     };
     let turn = say(&mut app, "echo good morning");
-    agent(&mut app, turn, wanted());
+    let ask = wanted(&app);
+    agent(&mut app, turn, ask);
     let screen = draw(&app, (80, 24));
     let mut lines: Vec<&str> = screen
         .lines()

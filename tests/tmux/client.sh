@@ -51,13 +51,13 @@ keys "echo good morning" Enter
 see "Approve?"
 # The guard against answering while typing: wait until it is over.
 sleep 0.6
-keys y
+keys y Enter
 see "The tool said: good morning"
 
 keys "echo secret" Enter
 see "Approve?"
 sleep 0.6
-keys n
+keys n Enter
 see "refused by you"
 
 keys "endless" Enter

@@ -3,6 +3,8 @@
 //! It runs here, in the host, because this is where the person is. The server's model only *asks* for
 //! calls; each one is shown with its full arguments and goes through MCP like any other.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -15,12 +17,14 @@ use crate::tap::Progress;
 
 mod offers;
 
-pub use offers::{Offered, READ_RESOURCE, Target, offers};
+pub use offers::{Offered, READ_RESOURCE, Source, Target, offers};
 
 /// Characters of one tool result that the model is given. The person can see all of it.
 const MAX_RESULT_FOR_MODEL: usize = 48_000;
 /// Calls in one reply; a model that asks for more is told so.
 const MAX_CALLS_PER_REPLY: usize = 16;
+/// Bytes of a conversation that are sent. More than that no model reads, and no server takes.
+const MAX_CONVERSATION: usize = 16 * 1024 * 1024;
 /// What the model is told when a person says no.
 pub(crate) const REFUSED: &str =
     "The person refused this call. Don't repeat it; answer without it.";
@@ -32,14 +36,16 @@ pub struct Turn {
     pub server: usize,
     /// Its tool that answers.
     pub chat_tool: String,
+    /// The hash of that tool and of who offers it: the conversation goes to nobody else.
+    pub chat_fingerprint: String,
     /// The conversation so far and the model.
     pub ask: Ask,
     /// What the model may ask for.
     pub offered: Vec<Offered>,
-    /// URIs and the servers that have them.
-    pub resources: Vec<(String, usize)>,
     /// Model calls before the loop is stopped.
     pub rounds: u32,
+    /// What the model and the tools may take together. A person's time to decide isn't counted.
+    pub time: Duration,
 }
 
 /// A call that waits for a decision.
@@ -62,6 +68,8 @@ pub enum Decision {
     CallWith(Map<String, Value>),
     /// No.
     Refuse,
+    /// Nobody was asked, because it isn't what was looked at. Says why.
+    Hold(String),
 }
 
 /// What happens in a turn, in order.
@@ -108,8 +116,13 @@ async fn rounds(
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
     let mut number = 0;
+    let mut left = turn.time;
     for _ in 0..turn.rounds {
-        let reply = ask(hub, turn, events, cancel).await?;
+        check_size(&turn.ask.messages)?;
+        let reply = within(&mut left, cancel, async |cancel| {
+            ask(hub, turn, events, cancel).await
+        })
+        .await?;
         let calls: Vec<ToolCall> = reply
             .message
             .tool_calls
@@ -126,14 +139,63 @@ async fn rounds(
         }
         for call in calls {
             number += 1;
-            let result =
-                decide_and_call(hub, turn, number, &call, events, decisions, cancel).await?;
+            let result = decide_and_call(
+                hub, turn, &mut left, number, &call, events, decisions, cancel,
+            )
+            .await?;
             turn.ask.messages.push(Message::result(&call, result));
         }
     }
     Err(Failure::Here(format!(
         "stopped after {} rounds of tool calls; send \"go on\" if it should continue",
         turn.rounds
+    )))
+}
+
+/// Does a part of the turn within the time that is left of it. What runs too long is cancelled, so that
+/// the server hears of it.
+async fn within<T>(
+    left: &mut Duration,
+    cancel: &CancellationToken,
+    work: impl AsyncFnOnce(&CancellationToken) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let (began, over) = (Instant::now(), cancel.child_token());
+    let work = work(&over);
+    tokio::pin!(work);
+    let done = tokio::select! {
+        done = &mut work => done,
+        () = tokio::time::sleep(*left) => {
+            over.cancel();
+            let _ = work.await;
+            Err(Failure::TooMuch(
+                "the turn took longer than limits.turn_secs allows, your time to decide not counted".into(),
+            ))
+        }
+    };
+    *left = left.saturating_sub(began.elapsed());
+    done
+}
+
+/// Whether the conversation can still be sent.
+fn check_size(messages: &[Message]) -> Result<(), Failure> {
+    let arguments = |call: &ToolCall| {
+        let values = call.arguments.values();
+        values
+            .filter_map(Value::as_str)
+            .map(str::len)
+            .sum::<usize>()
+    };
+    let size: usize = messages
+        .iter()
+        .map(|m| m.content.len() + m.tool_calls.iter().map(arguments).sum::<usize>())
+        .sum();
+    if size <= MAX_CONVERSATION {
+        return Ok(());
+    }
+    Err(Failure::TooMuch(format!(
+        "the conversation is {} MiB long, and at most {} MiB of one are sent; begin a new chat",
+        size >> 20,
+        MAX_CONVERSATION >> 20
     )))
 }
 
@@ -147,6 +209,7 @@ async fn ask(
     let _ = events.send(AgentEvent::Asking).await;
     let link = hub.link(turn.server)?;
     let session = link.session()?;
+    link.vouch(&turn.chat_tool, &turn.chat_fingerprint).await?;
     let (sender, mut pieces) = mpsc::channel(64);
     let mut ask = turn.ask.clone();
     ask.tools = turn.offered.iter().map(|o| o.offer.clone()).collect();
@@ -175,9 +238,14 @@ async fn ask(
 }
 
 /// What the model is told about one call.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one loop, lent for one call"
+)]
 async fn decide_and_call(
     hub: &Hub,
     turn: &Turn,
+    left: &mut Duration,
     number: u32,
     call: &ToolCall,
     events: &mpsc::Sender<AgentEvent>,
@@ -220,12 +288,21 @@ async fn decide_and_call(
             Some((_, Decision::Call)) => break call.arguments.clone(),
             Some((_, Decision::CallWith(arguments))) => break arguments,
             Some((_, Decision::Refuse)) => return Ok(REFUSED.into()),
+            Some((_, Decision::Hold(why))) => {
+                let failure = Failure::Held(why);
+                let told = format!("The call wasn't made: {failure}");
+                let _ = events.send(AgentEvent::Called(number, Err(failure))).await;
+                return Ok(told);
+            }
         }
     };
     let _ = events
         .send(AgentEvent::Calling(number, arguments.clone()))
         .await;
-    let result = perform(hub, turn, &target, arguments, cancel).await;
+    let result = within(left, cancel, async |cancel| {
+        perform(hub, &target, arguments, cancel).await
+    })
+    .await;
     if result == Err(Failure::Cancelled) {
         return Err(Failure::Cancelled);
     }
@@ -240,32 +317,35 @@ async fn decide_and_call(
 
 async fn perform(
     hub: &Hub,
-    turn: &Turn,
     target: &Target,
     arguments: Map<String, Value>,
     cancel: &CancellationToken,
 ) -> Result<ToolResult, Failure> {
     match target {
-        Target::Tool { server, tool, .. } => {
+        Target::Tool {
+            server,
+            tool,
+            fingerprint,
+            ..
+        } => {
             let link = hub.link(*server)?;
-            link.session()?
+            let session = link.session()?;
+            // The list may have changed while the model wrote, or while a person read.
+            link.vouch(tool, fingerprint).await?;
+            session
                 .call(tool, arguments, None, cancel)
                 .await
                 .inspect_err(|failure| link.report(failure))
         }
-        Target::Resource => {
+        Target::Resource { server, owner } => {
             let uri = arguments
                 .get("uri")
                 .and_then(Value::as_str)
                 .ok_or_else(|| Failure::Here("read-resource needs a \"uri\"".into()))?;
-            let server = turn
-                .resources
-                .iter()
-                .find(|(known, _)| known == uri)
-                .map_or(turn.server, |(_, server)| *server);
-            let link = hub.link(server)?;
-            let text = link
-                .session()?
+            let link = hub.link(*server)?;
+            let session = link.session()?;
+            link.vouch_owner(owner).await?;
+            let text = session
                 .read(uri, cancel)
                 .await
                 .inspect_err(|failure| link.report(failure))?;

@@ -1,22 +1,66 @@
 //! May this call be made? A rule decides, or a person does.
+//!
+//! A person's yes can't be typed by accident. The question is a menu: arrows or a letter choose, Enter
+//! carries out. A letter counts only while the input is empty and nobody has just been typing, and when
+//! more is typed after it, it was the beginning of a message: it goes there, and the choice is No again.
 
-use super::conversation::{CallCard, CallState};
-use super::*;
+use super::{
+    conversation::{CallCard, CallState},
+    *,
+};
 use crate::config::Approve;
+
+/// After a key of a message, this long, keys belong to the message.
+const QUIET: Duration = Duration::from_millis(400);
+/// A letter that chose becomes text when more is typed within this time.
+const SENTENCE: Duration = Duration::from_secs(2);
+
+/// What a person can say to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Consent {
+    /// Don't make it.
+    #[default]
+    No,
+    /// Make this one.
+    Once,
+    /// Make it, and in this chat each other of exactly this tool, or of exactly this resource.
+    Always,
+    /// Change the arguments first.
+    Edit,
+}
+
+impl Consent {
+    /// In the order of the menu. What can't be taken back stands furthest from where it begins.
+    pub const ALL: [Self; 4] = [Self::No, Self::Once, Self::Always, Self::Edit];
+
+    fn of_letter(letter: char) -> Option<Self> {
+        match letter {
+            'n' => Some(Self::No),
+            'y' => Some(Self::Once),
+            'a' => Some(Self::Always),
+            'e' => Some(Self::Edit),
+            _ => None,
+        }
+    }
+
+    pub(super) fn beside(self, step: usize) -> Self {
+        let at = Self::ALL.iter().position(|c| *c == self).unwrap_or(0);
+        Self::ALL[(at + step) % Self::ALL.len()]
+    }
+}
 
 impl App {
     /// A call the model wants: a rule decides, or a person does.
     pub(super) fn wanted(&mut self, chat: usize, turn: u64, wanted: Wanted) -> Vec<Command> {
-        let server = match &wanted.target {
-            Target::Tool { server, .. } => self.servers.get(*server),
-            Target::Resource => self.chat_server().and_then(|place| self.servers.get(place)),
-            Target::Unknown => None,
-        };
+        let place = wanted.target.server();
+        let server = place.and_then(|place| self.servers.get(place));
         let name = server.map(|s| s.name.clone());
+        // Each server's own rule, whoever chats.
         let default = server.map_or(Approve::None, |s| s.approve);
         let approved = default.allows(wanted.target.is_read_only())
-            || approval_key(&wanted.target, name.as_deref())
+            || approval_key(&wanted, name.as_deref())
                 .is_some_and(|key| self.chats[chat].approved.contains(&key));
+        let objection = self.objection(&wanted.target);
         let card = CallCard {
             call: wanted.call.clone(),
             server: name,
@@ -31,71 +75,124 @@ impl App {
         if wanted.target == Target::Unknown {
             return Vec::new();
         }
-        if approved {
-            return vec![Command::Decide {
+        let number = wanted.number;
+        let decided = |decision| {
+            vec![Command::Decide {
                 turn,
-                number: wanted.number,
-                decision: Decision::Call,
-            }];
+                number,
+                decision,
+            }]
+        };
+        if let Some(why) = objection {
+            return decided(Decision::Hold(why));
         }
-        let state = &mut self.chats[chat];
-        state.pending = Some(Pending {
-            wanted,
-            entry,
-            focused: state.input.is_blank(),
-            armed: now + TYPING_GUARD,
-            scroll: 0,
-        });
+        if approved {
+            return decided(Decision::Call);
+        }
+        self.chats[chat].pending = Some(Pending::new(wanted, entry));
         self.phase(chat, Phase::Deciding);
         Vec::new()
     }
 
+    /// Whether nobody has just been typing a message.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.typed.is_none_or(|at| self.now >= at + QUIET)
+    }
+
+    /// Text goes into the message; a letter that chose something belongs before it.
+    pub(super) fn typing(&mut self) {
+        let now = self.now;
+        self.typed = Some(now);
+        let chat = self.chat_mut();
+        let Some(pending) = &mut chat.pending else {
+            return;
+        };
+        pending.taken = false;
+        if let Some((letter, at)) = pending.letter.take() {
+            pending.consent = Consent::No;
+            if now < at + SENTENCE {
+                chat.input.insert(letter.encode_utf8(&mut [0; 4]));
+            }
+        }
+    }
+
     /// Keys while a call waits. `None` hands the key on to the input.
     pub(super) fn pending_key(&mut self, key: KeyEvent) -> Option<Vec<Command>> {
-        let now = self.now;
+        let (now, quiet) = (self.now, self.is_quiet());
+        let is_empty = self.chat().input.text().is_empty();
         let pending = self.chat_mut().pending.as_mut()?;
-        if key.code == KeyCode::Tab {
-            pending.focused = !pending.focused;
-            return Some(Vec::new());
-        }
-        if !pending.focused {
-            return None;
-        }
-        if now < pending.armed {
-            // Somebody was typing when the question appeared: their keys belong to the input.
-            if matches!(key.code, KeyCode::Char(_)) {
-                pending.focused = false;
-            }
-            return None;
-        }
+        let plain = !key
+            .modifiers
+            .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let has_keys = is_empty || pending.taken;
+        let page = pending.reading.get();
         match key.code {
-            KeyCode::Char('y') => Some(self.decide(Decision::Call, false)),
-            KeyCode::Char('a') => Some(self.decide(Decision::Call, true)),
-            KeyCode::Up | KeyCode::Down => {
-                pending.scroll = if key.code == KeyCode::Down {
-                    pending.scroll + 1
-                } else {
-                    pending.scroll.saturating_sub(1)
-                };
-                Some(Vec::new())
+            KeyCode::Char(c) if plain => {
+                let chosen =
+                    Consent::of_letter(c).filter(|_| is_empty && quiet && pending.letter.is_none());
+                pending.consent = chosen?;
+                pending.letter = Some((c, now));
             }
-            KeyCode::Char('n') => Some(self.decide(Decision::Refuse, false)),
-            KeyCode::Char('e') => {
-                let form = form::Form::for_arguments(
-                    &pending.wanted.call.name,
-                    &pending.wanted.call.arguments,
-                );
-                self.overlay = Overlay::Fill(form);
-                Some(Vec::new())
+            // With a draft in the input, Tab changes hands; without one, it goes through the menu.
+            KeyCode::Tab if !is_empty => pending.taken = !pending.taken,
+            KeyCode::Enter if plain && has_keys => {
+                // The Enter of a message that was just being typed is no answer.
+                if quiet || pending.taken || pending.letter.is_some() {
+                    let consent = pending.consent;
+                    return Some(self.consent(consent));
+                }
             }
-            // Anything else that would type goes nowhere, so that a slip can't approve.
-            KeyCode::Char(_) | KeyCode::Enter => Some(Vec::new()),
-            _ => None,
+            KeyCode::Left | KeyCode::BackTab if has_keys => pending.choose(3),
+            KeyCode::Right | KeyCode::Tab if has_keys => pending.choose(1),
+            KeyCode::Backspace if is_empty && pending.letter.is_some() => {
+                pending.letter = None;
+                pending.consent = Consent::No;
+            }
+            KeyCode::Up if plain && has_keys => pending.scroll = pending.scroll.saturating_sub(1),
+            KeyCode::Down if plain && has_keys => {
+                pending.scroll = (pending.scroll + 1).min(page.end());
+            }
+            KeyCode::PageUp if has_keys => {
+                pending.scroll = pending.scroll.saturating_sub(page.room());
+            }
+            KeyCode::PageDown if has_keys => {
+                pending.scroll = (pending.scroll + page.room()).min(page.end());
+            }
+            KeyCode::Home if plain && has_keys => pending.scroll = 0,
+            KeyCode::End if plain && has_keys => pending.scroll = page.end(),
+            _ => return None,
+        }
+        Some(Vec::new())
+    }
+
+    /// Carries out what a person said to the call that waits.
+    pub(super) fn consent(&mut self, consent: Consent) -> Vec<Command> {
+        match consent {
+            Consent::No => self.decide(Decision::Refuse, false),
+            Consent::Once => self.decide(Decision::Call, false),
+            Consent::Always => self.decide(Decision::Call, true),
+            Consent::Edit => {
+                if let Some(pending) = &self.chat().pending {
+                    let call = &pending.wanted.call;
+                    let form =
+                        form::Form::for_arguments(pending.entry, &call.name, &call.arguments);
+                    self.overlay = Overlay::Fill(form);
+                }
+                Vec::new()
+            }
         }
     }
 
     pub(super) fn decide(&mut self, decision: Decision, always: bool) -> Vec<Command> {
-        let chat = self.current;
+        self.decide_in(self.current, decision, always)
+    }
+
+    pub(super) fn decide_in(
+        &mut self,
+        chat: usize,
+        decision: Decision,
+        always: bool,
+    ) -> Vec<Command> {
         let Some(pending) = self.chats[chat].pending.take() else {
             return Vec::new();
         };
@@ -113,13 +210,9 @@ impl App {
             *rev += 1;
         }
         if always {
-            let name = match &pending.wanted.target {
-                Target::Tool { server, .. } => self.servers.get(*server).map(|s| s.name.clone()),
-                Target::Resource | Target::Unknown => self
-                    .chat_server()
-                    .map(|place| self.servers[place].name.clone()),
-            };
-            if let Some(key) = approval_key(&pending.wanted.target, name.as_deref()) {
+            let place = pending.wanted.target.server();
+            let server = place.and_then(|place| self.servers.get(place));
+            if let Some(key) = approval_key(&pending.wanted, server.map(|s| s.name.as_str())) {
                 self.chats[chat].approved.insert(key);
             }
         }
@@ -132,11 +225,170 @@ impl App {
     }
 }
 
-/// What an approval belongs to: exactly this definition on this server.
-fn approval_key(target: &Target, server: Option<&str>) -> Option<(String, String)> {
-    match target {
-        Target::Tool { fingerprint, .. } => Some((server?.to_owned(), fingerprint.clone())),
-        Target::Resource => Some((server?.to_owned(), crate::agent::READ_RESOURCE.to_owned())),
-        Target::Unknown => None,
+/// What an approval belongs to: exactly this definition on this server, or exactly this resource of it.
+fn approval_key(wanted: &Wanted, server: Option<&str>) -> Option<(String, String)> {
+    let what = match &wanted.target {
+        Target::Tool { fingerprint, .. } => fingerprint.clone(),
+        Target::Resource { owner, .. } => {
+            let uri = wanted.call.arguments.get("uri")?.as_str()?;
+            format!("resource {owner}\n{uri}")
+        }
+        Target::Unknown => return None,
+    };
+    Some((server?.to_owned(), what))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{
+        super::tests::{agent, connected, press, send, type_text, wanted},
+        *,
+    };
+    use crate::chat::ToolCall;
+
+    /// An app that asks about a call, a while after the last key.
+    fn asked() -> (App, u64) {
+        let mut app = connected();
+        let turn = send(&mut app, "hi");
+        app.now += Duration::from_secs(3);
+        let ask = wanted(&app);
+        agent(&mut app, turn, AgentEvent::Wanted(ask));
+        (app, turn)
+    }
+
+    fn decision(commands: &[Command]) -> Option<&Decision> {
+        match commands {
+            [Command::Decide { decision, .. }] => Some(decision),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn no_sentence_answers_however_it_begins_and_none_of_its_letters_is_lost() {
+        for sentence in [
+            "what is this?",
+            "are you sure",
+            "always wondered",
+            "yes but how",
+            "no, wait",
+            "explain",
+            "can",
+            "maybe",
+            "cancel",
+            "a y",
+        ] {
+            for pause in [0, 30, 450] {
+                let (mut app, _) = asked();
+                for c in sentence.chars() {
+                    let commands = press(&mut app, KeyCode::Char(c));
+                    assert!(commands.is_empty(), "{sentence}: {commands:?}");
+                    app.now += Duration::from_millis(pause);
+                }
+                assert_eq!(app.chat().input.text(), sentence);
+                assert!(app.chat().approved.is_empty());
+                // Sent like any message, it waits; the question is still there.
+                app.now += Duration::from_secs(1);
+                assert!(press(&mut app, KeyCode::Enter).is_empty());
+                assert!(app.chat().pending.is_some() && app.chat().queue.len() == 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_letter_and_enter_answer_at_once_and_also_in_a_chain_of_calls() {
+        let (mut app, turn) = asked();
+        for number in 1..6 {
+            assert!(press(&mut app, KeyCode::Char('y')).is_empty());
+            let commands = press(&mut app, KeyCode::Enter);
+            assert_eq!(decision(&commands), Some(&Decision::Call), "{number}");
+            app.now += Duration::from_millis(3);
+            let next = Wanted {
+                number: number + 1,
+                ..wanted(&app)
+            };
+            agent(&mut app, turn, AgentEvent::Wanted(next));
+        }
+        assert!(app.chat().input.text().is_empty());
+    }
+
+    #[test]
+    fn the_menu_begins_at_no_and_arrows_walk_through_it() {
+        let (mut app, _) = asked();
+        assert_eq!(
+            decision(&press(&mut app, KeyCode::Enter)),
+            Some(&Decision::Refuse)
+        );
+        let (mut app, _) = asked();
+        press(&mut app, KeyCode::Right);
+        assert_eq!(
+            decision(&press(&mut app, KeyCode::Enter)),
+            Some(&Decision::Call)
+        );
+        let (mut app, _) = asked();
+        press(&mut app, KeyCode::Left);
+        press(&mut app, KeyCode::Enter);
+        assert!(matches!(app.overlay, Overlay::Fill(_)), "the arguments");
+    }
+
+    #[test]
+    fn the_enter_of_a_message_that_is_just_being_typed_answers_nothing() {
+        let mut app = connected();
+        let turn = send(&mut app, "hi");
+        let ask = wanted(&app);
+        agent(&mut app, turn, AgentEvent::Wanted(ask));
+        assert!(press(&mut app, KeyCode::Enter).is_empty());
+        assert!(app.chat().pending.is_some());
+    }
+
+    #[test]
+    fn with_a_draft_in_the_input_tab_lets_one_answer_and_the_draft_stays() {
+        let mut app = connected();
+        let turn = send(&mut app, "hi");
+        type_text(&mut app, "next: ");
+        let ask = wanted(&app);
+        agent(&mut app, turn, AgentEvent::Wanted(ask));
+        press(&mut app, KeyCode::Tab);
+        press(&mut app, KeyCode::Right);
+        let commands = press(&mut app, KeyCode::Enter);
+        assert_eq!(decision(&commands), Some(&Decision::Call));
+        assert_eq!(app.chat().input.text(), "next: ");
+    }
+
+    #[test]
+    fn what_is_pasted_while_a_letter_has_chosen_answers_nothing() {
+        let (mut app, _) = asked();
+        press(&mut app, KeyCode::Char('a'));
+        app.update(Event::Paste("\n".into()));
+        assert!(press(&mut app, KeyCode::Enter).is_empty());
+        assert_eq!(app.chat().queue, ["a\n"], "it was a message");
+        assert!(app.chat().approved.is_empty() && app.chat().pending.is_some());
+    }
+
+    #[test]
+    fn always_for_a_resource_is_for_this_one_of_this_server() {
+        let mut app = connected();
+        let turn = send(&mut app, "hi");
+        let owner = app.servers[0].catalog.owner();
+        let read = |number: u32, uri: &str| Wanted {
+            number,
+            call: ToolCall {
+                id: "c".into(),
+                name: crate::agent::READ_RESOURCE.into(),
+                arguments: json!({"uri": uri}).as_object().unwrap().clone(),
+            },
+            target: Target::Resource {
+                server: 0,
+                owner: owner.clone(),
+            },
+        };
+        agent(&mut app, turn, AgentEvent::Wanted(read(1, "docs://a")));
+        app.decide(Decision::Call, true);
+        let again = agent(&mut app, turn, AgentEvent::Wanted(read(2, "docs://a")));
+        assert_eq!(decision(&again), Some(&Decision::Call));
+        let other = read(3, "file:///etc/shadow");
+        assert!(agent(&mut app, turn, AgentEvent::Wanted(other)).is_empty());
+        assert!(app.chat().pending.is_some());
     }
 }

@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::{READ_RESOURCE, Target};
+use crate::agent::Target;
 use crate::chat::{Context, Message, Role, ToolCall};
 use crate::failure::{Failure, Kind};
 use crate::session::ToolResult;
+use crate::untrusted::name;
 
 /// A resource put into a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attachment {
+    /// The name of the server that it was read from.
+    #[serde(default)]
+    pub server: String,
     /// Its URI.
     pub uri: String,
     /// Its text when it was read.
@@ -182,8 +186,8 @@ pub fn messages(system: Option<&str>, entries: &[Entry]) -> Vec<Message> {
         match &entry.body {
             Body::User { text, attached } => {
                 let mut content = text.clone();
-                for Attachment { uri, text } in attached {
-                    content.push_str(&format!("\n\nResource {uri}:\n{text}"));
+                for Attachment { uri, text, server } in attached {
+                    content.push_str(&format!("\n\nResource {uri} of {server}:\n{text}"));
                 }
                 messages.push(Message::new(Role::User, content));
             }
@@ -200,13 +204,28 @@ pub fn messages(system: Option<&str>, entries: &[Entry]) -> Vec<Message> {
     messages
 }
 
-/// The name that a call's target has for a person: `server/tool`.
+impl CallCard {
+    /// What is called, for a person: `server/tool`. The name that the model was given carries the
+    /// server's a second time when there are several.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let Some(server) = &self.server else {
+            return self.call.name.clone();
+        };
+        let own = self.call.name.strip_prefix(server.as_str());
+        let tool = own.and_then(|rest| rest.strip_prefix("__"));
+        format!("{server}/{}", tool.unwrap_or(&self.call.name))
+    }
+}
+
+/// What a call would do, for a person who decides: whom it asks, and for what.
 #[must_use]
-pub fn target_name(target: &Target, call: &ToolCall, server: Option<&str>) -> String {
-    match (target, server) {
-        (Target::Tool { tool, .. }, Some(server)) => format!("{server}/{tool}"),
-        (Target::Resource, _) => READ_RESOURCE.into(),
-        _ => call.name.clone(),
+pub fn purpose(target: &Target, call: &ToolCall, server: Option<&str>) -> String {
+    let server = server.unwrap_or("a server that isn't there");
+    match target {
+        Target::Tool { tool, .. } => format!("call {server}/{}", name(tool)),
+        Target::Resource { .. } => format!("read a resource of {server}"),
+        Target::Unknown => format!("call {}, which doesn't exist", name(&call.name)),
     }
 }
 
@@ -263,6 +282,7 @@ mod tests {
     #[test]
     fn an_attached_resource_travels_with_its_message() {
         let attached = vec![Attachment {
+            server: "local".into(),
             uri: "docs://a".into(),
             text: "body".into(),
         }];

@@ -72,7 +72,7 @@ impl App {
                 Some((*server, Completing::Prompt(prompt.clone())))
             }
             Purpose::Template { server, uri } => Some((*server, Completing::Template(uri.clone()))),
-            Purpose::Call { .. } | Purpose::Approve | Purpose::Answer { .. } => None,
+            Purpose::Call { .. } | Purpose::Approve { .. } | Purpose::Answer { .. } => None,
         };
         let ask = match (of, form.fields.get(form.focus), key.code) {
             (
@@ -113,7 +113,14 @@ impl App {
                 attach: false,
             }],
             Purpose::Answer { number } => self.answer(number, Answer::Accept(arguments)),
-            Purpose::Approve => self.decide(Decision::CallWith(arguments), false),
+            Purpose::Approve { entry } => {
+                let waiting = self.chat().pending.as_ref().map(|p| p.entry);
+                if waiting == Some(entry) {
+                    return self.decide(Decision::CallWith(arguments), false);
+                }
+                self.note("that call no longer waits; nothing was sent".into());
+                Vec::new()
+            }
         }
     }
 }

@@ -15,6 +15,13 @@ impl App {
         if let Some(commands) = self.pending_key(key) {
             return commands;
         }
+        let types = matches!(
+            key.code,
+            KeyCode::Char(_) | KeyCode::Enter | KeyCode::Backspace | KeyCode::Delete
+        );
+        if types && !ctrl {
+            self.typing();
+        }
         match key.code {
             KeyCode::Esc => return self.stop_current(),
             KeyCode::F(1) => return self.named(Named::Help),

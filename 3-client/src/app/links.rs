@@ -9,6 +9,7 @@ use crate::link::LinkEvent;
 impl App {
     pub(super) fn link(&mut self, place: usize, event: LinkEvent) -> Vec<Command> {
         let now = self.now;
+        let mut held = Vec::new();
         let Some(server) = self.servers.get_mut(place) else {
             return Vec::new();
         };
@@ -26,6 +27,7 @@ impl App {
                 server.catalog = *catalog;
                 let name = server.name.clone();
                 self.check_pins(place);
+                held.extend(self.hold_pending());
                 for failure in refused {
                     if failure.kind() != Kind::Forbidden {
                         self.push(
@@ -37,7 +39,7 @@ impl App {
             }
         }
         if self.is_connecting() {
-            return Vec::new();
+            return held;
         }
         // What waited for the connection goes out now, or learns why it can't.
         let waiting = (0..self.chats.len()).filter(|chat| self.chats[*chat].running.is_none());
@@ -46,9 +48,8 @@ impl App {
             .into_iter()
             .filter_map(|chat| Some((chat, self.chats[chat].queue.pop_front()?)))
             .collect();
-        ready
-            .into_iter()
-            .flat_map(|(chat, text)| self.say(chat, text))
-            .collect()
+        let said = ready.into_iter();
+        held.extend(said.flat_map(|(chat, text)| self.say(chat, text)));
+        held
     }
 }

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
 
-use crate::agent::{AgentEvent, Decision, Target, Turn, Wanted, offers};
+use crate::agent::{AgentEvent, Decision, Source, Target, Turn, Wanted, offers};
 use crate::catalog::Catalog;
 use crate::chat::Ask;
 use crate::command::{Command, Find, Scroll};
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Endpoint, Limits};
 use crate::editor::Editor;
 use crate::event::Event;
 use crate::failure::{Failure, Kind};
 use crate::tap::ProgressKind;
 
 mod approvals;
+mod changes;
 pub mod conversation;
 pub mod export;
 pub mod form;
@@ -27,11 +28,13 @@ pub mod overlays;
 pub mod picker;
 pub mod pins;
 mod questions;
+mod reading;
 mod state;
 mod turns;
 pub mod watched;
 pub mod wire_pane;
 
+pub use approvals::Consent;
 use conversation::{Body, Entry, Trouble};
 pub use overlays::Overlay;
 use overlays::Text;
@@ -44,7 +47,7 @@ use wire_pane::WirePane;
 
 /// Messages that may wait while an answer is being written.
 const MAX_QUEUED: usize = 20;
-/// An approval that appears under somebody's fingers must not be answered by what they were typing.
+/// A form that appears under somebody's fingers must not take what they were typing.
 const TYPING_GUARD: Duration = Duration::from_millis(400);
 /// Entries of one chat in memory.
 const MAX_ENTRIES: usize = 20_000;
@@ -76,9 +79,11 @@ pub struct App {
     pub questions: VecDeque<Waiting>,
     /// Makes the names of new chats' files unique to this run.
     pub run: String,
+    /// When a message was last typed into.
+    typed: Option<Duration>,
     chat_tool: String,
     system: Option<String>,
-    rounds: u32,
+    limits: Limits,
     ids: u64,
 }
 
@@ -92,11 +97,14 @@ impl App {
                 Endpoint::Http(url) | Endpoint::Sse(url) => url.clone(),
                 Endpoint::Stdio { command, .. } => command.clone(),
             },
+            address: s.endpoint.address(),
             has_key: s.key.is_some(),
+            in_the_clear: s.is_in_the_clear(),
             approve: s.approve,
             connection: Connection::Connecting,
             catalog: Catalog::default(),
-            held: Vec::new(),
+            held: pins::Holding::default(),
+            told: HashSet::new(),
         });
         let mut app = Self {
             servers: servers.collect(),
@@ -111,9 +119,10 @@ impl App {
             pins_unsaved: false,
             questions: VecDeque::new(),
             run: String::new(),
+            typed: None,
             chat_tool: config.chat_tool.clone(),
             system: config.system.clone(),
-            rounds: config.limits.rounds,
+            limits: config.limits,
             ids: 0,
         };
         app.add_chat(config.model.clone());
@@ -225,20 +234,22 @@ impl App {
                     Connection::Connecting | Connection::Down(_, Some(_))
                 )
             })
+            // A question waits until nobody types.
+            || !self.questions.is_empty()
     }
 
-    /// The server that chats: the first that has the chat tool.
+    /// The server that chats, once it has the chat tool. It is the first of the configuration's and no
+    /// other: when it is away, nobody gets the conversation in its place.
     #[must_use]
     pub fn chat_server(&self) -> Option<usize> {
-        self.servers
-            .iter()
-            .position(|s| s.catalog.tool(&self.chat_tool).is_some())
+        let own = self.servers.first()?;
+        own.catalog.tool(&self.chat_tool).map(|_| 0)
     }
 
     /// Whether the server that chats may be there in a moment: what is sent now waits for it.
     #[must_use]
     pub fn is_connecting(&self) -> bool {
-        let server = self.servers.get(self.chat_server().unwrap_or(0));
+        let server = self.servers.first();
         server.is_some_and(|s| s.connection == Connection::Connecting)
     }
 
@@ -275,7 +286,10 @@ impl App {
                     Overlay::Pick(picker) => picker
                         .filter
                         .push_str(&crate::untrusted::label(text.trim(), 100)),
-                    Overlay::None => self.chat_mut().input.insert(&text),
+                    Overlay::None => {
+                        self.typing();
+                        self.chat_mut().input.insert(&text);
+                    }
                     Overlay::Find(needle) => {
                         needle.push_str(&crate::untrusted::label(text.trim(), 100));
                         return vec![Command::Find {
@@ -295,6 +309,7 @@ impl App {
             Event::Key(_) | Event::Resize | Event::Tick => Vec::new(),
             Event::Link(place, event) => self.link(place, event),
             Event::Agent { chat, turn, event } => self.agent(chat, turn, event),
+            Event::Decide(consent) => self.consent(consent),
             Event::Wire(entries) => {
                 self.wire.feed(entries);
                 Vec::new()

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::changes::Shown;
 use super::conversation::{Attachment, Body};
 use super::form::Form;
 use super::picker::{Choice, Kind, Named, Picker};
@@ -25,8 +26,8 @@ pub struct Text {
     pub end: Cell<usize>,
     /// Two columns; where there is no room for them, they become one.
     pub columns: bool,
-    /// With `y`, this tool's changed definition is accepted.
-    pub accept: Option<(usize, String)>,
+    /// With `y`, these changes of a server are accepted.
+    pub accept: Option<Shown>,
     /// The server's place and the resource that this is, which may change while it is read.
     pub source: Option<(usize, String)>,
 }
@@ -61,8 +62,8 @@ Up, Down              line, then earlier messages
 @                     attach a resource
 F2                    the wire: every message, explained
 F3                    tools
-Tab                   next chat; or answer a waiting question
-y a n e               once, always in this chat, no, edit the arguments
+Tab                   next chat; or answer a waiting call
+y a n e, then Enter   yes once, always in this chat, no, edit the arguments
 Ctrl-T                fold or unfold the newest thinking or result
 Ctrl-N, Ctrl-P        new chat, list of chats
 Ctrl-F                find in this chat
@@ -116,8 +117,9 @@ impl App {
         match key.code {
             KeyCode::Esc | KeyCode::Char('q') => return Vec::new(),
             KeyCode::Char('y') => {
-                if let Some((server, tool)) = text.accept.take() {
-                    return self.accept_change(server, &tool);
+                if let Some(shown) = text.accept.take() {
+                    self.accept_change(shown);
+                    return Vec::new();
                 }
             }
             KeyCode::Up | KeyCode::Char('k') => text.scroll = text.scroll.saturating_sub(1),
@@ -255,7 +257,7 @@ impl App {
                 return vec![Command::Copy(text)];
             }
             Choice::Command(command) => return self.named(command),
-            Choice::Change(server, tool) => self.show_change(server, &tool),
+            Choice::Change(server, what) => self.show_change(server, what.as_ref()),
         }
         Vec::new()
     }
@@ -359,9 +361,16 @@ impl App {
     /// A resource was read.
     pub(super) fn resource_read(&mut self, server: usize, uri: String, text: String, attach: bool) {
         if attach {
+            let from = self.servers.get(server).map(|s| s.name.clone());
+            let from = from.unwrap_or_default();
             let chat: &mut Chat = self.chat_mut();
-            if chat.attached.len() < 16 && !chat.attached.iter().any(|a| a.uri == uri) {
-                chat.attached.push(Attachment { uri, text });
+            let is_there = |a: &Attachment| (&a.server, &a.uri) == (&from, &uri);
+            if chat.attached.len() < 16 && !chat.attached.iter().any(is_there) {
+                chat.attached.push(Attachment {
+                    server: from,
+                    uri,
+                    text,
+                });
             }
         } else {
             let mut text = Text::new(uri.clone(), text);

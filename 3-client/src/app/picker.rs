@@ -1,7 +1,7 @@
 //! Lists to choose from: tools, resources, prompts, models, chats, commands, things to copy.
 
-use super::conversation::Body;
 use super::{App, Connection};
+use super::{conversation::Body, pins::What};
 use crate::fuzzy;
 
 /// What is listed.
@@ -23,7 +23,7 @@ pub enum Kind {
     Copy,
     /// Commands.
     Commands,
-    /// Tools whose definition changed since it was approved.
+    /// What is held back until it was looked at.
     Changes,
 }
 
@@ -46,8 +46,8 @@ pub enum Choice {
     Copy(String),
     /// A command.
     Command(Named),
-    /// A changed tool.
-    Change(usize, String),
+    /// Something of a server that is held back, or all of it.
+    Change(usize, Option<What>),
 }
 
 /// One line of a list.
@@ -137,7 +137,11 @@ pub const COMMANDS: [(Named, &str, &str); 20] = [
     (Named::Editor, "editor", "write in $EDITOR (Ctrl-G)"),
     (Named::Export, "export", "write this chat as Markdown"),
     (Named::ExportJson, "export-json", "write this chat as JSON"),
-    (Named::Changes, "changes", "tools whose definition changed"),
+    (
+        Named::Changes,
+        "changes",
+        "what is new or different at a server, and held back",
+    ),
     (Named::Reconnect, "reconnect", "connect again now (Ctrl-R)"),
     (Named::Help, "help", "the keys"),
     (Named::Quit, "quit", "leave"),
@@ -191,8 +195,8 @@ fn all(kind: Kind, app: &App) -> Vec<Item> {
                         .as_deref()
                         .map(|s| format!("\nneeds the scope {s}"))
                         .unwrap_or_default();
-                    let held = if s.held.iter().any(|h| h.tool == t.name) {
-                        "\nHELD BACK: its definition changed; see /changes"
+                    let held = if s.held.covers(&t.name) {
+                        "\nHELD BACK: it is new or different; see /changes"
                     } else {
                         ""
                     };
@@ -287,16 +291,28 @@ fn all(kind: Kind, app: &App) -> Vec<Item> {
             .servers
             .iter()
             .enumerate()
-            .flat_map(|(place, s)| {
-                s.held.iter().map(move |h| Item {
-                    name: full(&s.name, &h.tool),
-                    about: "its definition changed; the model isn't offered it".into(),
-                    detail: String::new(),
-                    choice: Choice::Change(place, h.tool.clone()),
-                })
-            })
+            .flat_map(|(place, s)| held(place, s))
             .collect(),
     }
+}
+
+/// What is held back of one server; when there is more than one thing, all of it comes first.
+fn held(place: usize, server: &super::Server) -> Vec<Item> {
+    let item = |what: &str, about: String, choice| Item {
+        name: format!("{}/{what}", server.name),
+        about,
+        detail: String::new(),
+        choice: Choice::Change(place, choice),
+    };
+    let items = server.held.items();
+    let all = (items.len() > 1).then(|| {
+        let about = format!("{} things to look at", items.len());
+        item("everything", about, None)
+    });
+    let each = items
+        .iter()
+        .map(|held| item(held.name(), held.about().into(), Some(held.what.clone())));
+    all.into_iter().chain(each).collect()
 }
 
 /// The first words of a chat, by which it is found again.

@@ -53,7 +53,7 @@ impl App {
     /// Starts a turn from the chat as it stands.
     pub(super) fn start(&mut self, chat: usize) -> Vec<Command> {
         let place = self.chat_server();
-        let connection = self.servers.get(place.unwrap_or(0)).map(|s| &s.connection);
+        let connection = self.servers.first().map(|s| &s.connection);
         let (Some(server), Some(Connection::Ready)) = (place, connection) else {
             let failure = match connection {
                 Some(Connection::Down(failure, _)) => failure.clone(),
@@ -61,42 +61,42 @@ impl App {
                     Failure::Away("the connection is being made".into())
                 }
                 Some(Connection::Ready) | None => Failure::Here(format!(
-                    "no connected server has a tool named {}; tools can still be called by hand",
+                    "{} has no tool named {}, so it can't chat; name another server under [chat], or call tools by hand",
+                    self.servers
+                        .first()
+                        .map_or("the server", |s| s.name.as_str()),
                     self.chat_tool
                 )),
             };
             self.push(chat, Body::Trouble(Trouble::from(&failure)));
             return Vec::new();
         };
-        let resources: Vec<(String, usize)> = self
-            .servers
-            .iter()
-            .enumerate()
-            .flat_map(|(place, s)| {
-                s.catalog
-                    .resources
-                    .iter()
-                    .map(move |r| (r.uri.clone(), place))
-            })
-            .collect();
-        let ready = self
-            .servers
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| s.connection == Connection::Ready);
-        let offered = offers(
-            ready.map(|(place, s)| {
-                // A tool whose definition changed is no tool of this model until a person says so.
-                let tools = s
-                    .catalog
-                    .tools
-                    .iter()
-                    .filter(|t| !s.held.iter().any(|h| h.tool == t.name));
-                (place, s.name.as_str(), tools.collect())
-            }),
-            self.servers.len() > 1,
-            &resources,
-        );
+        let own = &self.servers[server];
+        let chat_fingerprint = match own.catalog.tool(&self.chat_tool) {
+            Some(tool) if !own.held.covers(&tool.name) => tool.fingerprint(&own.catalog.owner()),
+            _ => {
+                let failure = Failure::Held(format!(
+                    "{} or its tool {} isn't what you looked at. It is held back, and nothing was sent to it",
+                    own.name, self.chat_tool
+                ));
+                self.push(chat, Body::Trouble(Trouble::from(&failure)));
+                return Vec::new();
+            }
+        };
+        // What is held back is no tool of this model until a person says so.
+        let servers = self.servers.iter().enumerate();
+        let ready = servers
+            .filter(|(_, s)| s.connection == Connection::Ready && !s.held.is_whole())
+            .map(|(place, s)| Source {
+                server: place,
+                name: &s.name,
+                catalog: &s.catalog,
+                tools: {
+                    let tools = s.catalog.tools.iter();
+                    tools.filter(|t| !s.held.covers(&t.name)).collect()
+                },
+            });
+        let offered = offers(ready, self.servers.len() > 1);
         let turn = self.id();
         let now = self.now;
         let state = &mut self.chats[chat];
@@ -108,9 +108,10 @@ impl App {
                 model: state.model.clone(),
                 ..Ask::default()
             },
+            chat_fingerprint,
             offered,
-            resources,
-            rounds: self.rounds,
+            rounds: self.limits.rounds,
+            time: self.limits.turn(),
         };
         state.running = Some(Running {
             turn,

@@ -142,9 +142,11 @@ impl File {
         let Limits {
             request_secs,
             silence_secs,
+            answer_secs,
+            turn_secs,
             rounds,
         } = self.limits;
-        if request_secs == 0 || silence_secs == 0 || rounds == 0 {
+        if [request_secs, silence_secs, answer_secs, turn_secs].contains(&0) || rounds == 0 {
             return Err(ConfigError::Value("limits must be above 0".into()));
         }
         Ok(Config {

@@ -99,6 +99,21 @@ pub enum Endpoint {
     },
 }
 
+impl Endpoint {
+    /// Where it is, in full: two child processes of one program are two servers.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match self {
+            Self::Http(url) | Self::Sse(url) => url.clone(),
+            Self::Stdio { command, args, .. } if args.is_empty() => command.clone(),
+            Self::Stdio { command, args, .. } => {
+                let words = std::iter::once(command).chain(args);
+                serde_json::Value::from_iter(words.map(String::as_str)).to_string()
+            }
+        }
+    }
+}
+
 /// Which calls go ahead without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -171,6 +186,10 @@ pub struct Limits {
     pub request_secs: u64,
     /// Seconds without any sign of life in an answer. Loading a model takes minutes.
     pub silence_secs: u64,
+    /// Seconds for one answer or one call in all, whatever signs of life come.
+    pub answer_secs: u64,
+    /// Seconds for a turn, without the time that a person takes to decide.
+    pub turn_secs: u64,
     /// Model calls in one turn, before the loop is stopped.
     pub rounds: u32,
 }
@@ -180,6 +199,8 @@ impl Default for Limits {
         Self {
             request_secs: 30,
             silence_secs: 330,
+            answer_secs: 1800,
+            turn_secs: 3600,
             rounds: 8,
         }
     }
@@ -190,6 +211,18 @@ impl Limits {
     #[must_use]
     pub fn request(&self) -> Duration {
         Duration::from_secs(self.request_secs)
+    }
+
+    /// For one answer, in all.
+    #[must_use]
+    pub fn answer(&self) -> Duration {
+        Duration::from_secs(self.answer_secs)
+    }
+
+    /// For a turn.
+    #[must_use]
+    pub fn turn(&self) -> Duration {
+        Duration::from_secs(self.turn_secs)
     }
 
     /// For answers.
@@ -344,7 +377,10 @@ mod tests {
             ..with_key()
         };
         let config = resolve(TWO, &given("http://127.0.0.1:2/mcp")).unwrap();
-        assert_eq!((config.servers.len(), &*config.servers[0].name), (2, "local"));
+        assert_eq!(
+            (config.servers.len(), &*config.servers[0].name),
+            (2, "local")
+        );
         // Another address gets a name of its own, and the key of the environment with it.
         let config = resolve(TWO, &given("http://127.0.0.1:3/mcp")).unwrap();
         let names: Vec<&str> = config.servers.iter().map(|s| &*s.name).collect();
@@ -365,8 +401,15 @@ mod tests {
             "{error}"
         );
         assert!(resolve(&file("allow_http=true\n"), &with_key()).is_ok());
-        assert!(resolve(&file(""), &Given::default()).is_ok(), "no key, no secret");
-        for near in ["http://127.0.0.1/mcp", "http://localhost:8080/mcp", "https://far/mcp"] {
+        assert!(
+            resolve(&file(""), &Given::default()).is_ok(),
+            "no key, no secret"
+        );
+        for near in [
+            "http://127.0.0.1/mcp",
+            "http://localhost:8080/mcp",
+            "https://far/mcp",
+        ] {
             let text = format!("[servers.a]\nurl='{near}'\n");
             assert!(resolve(&text, &with_key()).is_ok(), "{near}");
         }

@@ -6,17 +6,21 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{USAGE, complain, print, print_json, with_lines};
-use crate::agent::{self, AgentEvent, Decision, Target, Turn, Wanted, offers};
+use super::{Lines, USAGE, complain, print, print_json, with_lines};
+use crate::agent::{self, AgentEvent, Decision, Source, Target, Turn, Wanted, offers};
+use crate::app::pins::Pins;
 use crate::chat::{Ask, Message, Role};
 use crate::config::{Approve, Config};
 use crate::failure::Failure;
+use crate::store::Store;
 use crate::tap::ProgressKind;
-use crate::untrusted::clean_line;
+use crate::untrusted::{clean_line, name};
 use crate::wire::WireLog;
 
 /// The longest question read from standard input.
 const MAX_STDIN: u64 = 1024 * 1024;
+/// What is held back and named; the rest is counted.
+const MAX_NAMED: usize = 10;
 
 /// `mcp-client ask`.
 pub async fn ask(
@@ -31,34 +35,23 @@ pub async fn ask(
         Err(message) => return complain(&message, USAGE),
     };
     with_lines(config, &wire, async |lines, cancel| {
-        let server = lines
-            .catalogs
-            .iter()
-            .position(|c| {
-                c.as_ref()
-                    .is_some_and(|c| c.tool(&config.chat_tool).is_some())
-            })
-            .ok_or_else(|| {
-                Failure::Here(format!(
-                    "no connected server lets you call a tool named {}",
-                    config.chat_tool
-                ))
-            })?;
-        let resources: Vec<(String, usize)> = lines
-            .ready()
-            .flat_map(|(place, c)| c.resources.iter().map(move |r| (r.uri.clone(), place)))
-            .collect();
-        let offered = offers(
-            lines.ready().map(|(place, c)| {
-                (
-                    place,
-                    config.servers[place].name.as_str(),
-                    c.tools.iter().collect(),
-                )
-            }),
-            config.servers.len() > 1,
-            &resources,
-        );
+        look(config, lines)?;
+        let own = lines.catalogs.first().and_then(Option::as_ref);
+        let chat = own.and_then(|c| Some((c, c.tool(&config.chat_tool)?)));
+        let Some((own, chat)) = chat else {
+            return Err(Failure::Here(format!(
+                "{} doesn't let you call a tool named {}, so it can't chat; name another server with --chat-server",
+                config.servers[0].name, config.chat_tool
+            )));
+        };
+        let chat_fingerprint = chat.fingerprint(&own.owner());
+        let sources = lines.ready().map(|(server, catalog)| Source {
+            server,
+            name: &config.servers[server].name,
+            catalog,
+            tools: catalog.tools.iter().collect(),
+        });
+        let offered = offers(sources, config.servers.len() > 1);
         let mut messages: Vec<Message> = config
             .system
             .iter()
@@ -66,16 +59,17 @@ pub async fn ask(
             .collect();
         messages.push(Message::new(Role::User, question));
         let turn = Turn {
-            server,
+            server: 0,
             chat_tool: config.chat_tool.clone(),
+            chat_fingerprint,
             ask: Ask {
                 messages,
                 model: config.model.clone(),
                 ..Ask::default()
             },
             offered,
-            resources,
             rounds: config.limits.rounds,
+            time: config.limits.turn(),
         };
         let (events, mut received) = mpsc::channel(64);
         let (decide, decisions) = mpsc::channel(8);
@@ -87,6 +81,7 @@ pub async fn ask(
             let mut shown = Shown {
                 as_json,
                 failure: None,
+                held: None,
                 wrote: String::new(),
             };
             while let Some(event) = received.recv().await {
@@ -99,12 +94,57 @@ pub async fn ask(
                 }
                 shown.event(event, approve);
             }
-            shown.failure
+            // A turn that ended well, with a call in it that was held back, didn't do what was asked.
+            shown.failure.or(shown.held)
         };
         let ((), failure) = tokio::join!(run, show);
         failure.map_or(Ok(ExitCode::SUCCESS), Err)
     })
     .await
+}
+
+/// Compares what the servers offer with what was looked at. Nobody is here who could look now.
+fn look(config: &Config, lines: &Lines) -> Result<(), Failure> {
+    let store = Store::find(&|name| std::env::var(name).ok());
+    let mut pins = match store.as_ref().map(Store::pins) {
+        Some(Ok(pins)) => pins,
+        None => Pins::default(),
+        Some(Err(error)) => {
+            return Err(Failure::Held(format!(
+                "the file of what you looked at can't be read ({error}), so nothing was sent"
+            )));
+        }
+    };
+    let before = pins.clone();
+    let mut held = Vec::new();
+    for (place, catalog) in lines.ready() {
+        let server = &config.servers[place];
+        let holding = pins.check(&server.endpoint.address(), catalog);
+        held.extend(
+            holding
+                .items()
+                .iter()
+                .map(|item| format!("{}/{}: {}", server.name, name(item.name()), item.about())),
+        );
+    }
+    if !held.is_empty() {
+        let more = held.len().saturating_sub(MAX_NAMED);
+        held.truncate(MAX_NAMED);
+        if more > 0 {
+            held.push(format!("and {more} more"));
+        }
+        return Err(Failure::Held(format!(
+            "held back, and nothing was sent:\n{}",
+            held.join("\n")
+        )));
+    }
+    if let Some(store) = store.filter(|_| pins != before)
+        && let Err(error) = store.save_pins(&pins)
+    {
+        let text = format!("what these servers offer can't be remembered: {error}");
+        let _ = complain(&text, 0);
+    }
+    Ok(())
 }
 
 fn question_text(given: &str) -> Result<String, String> {
@@ -144,11 +184,15 @@ fn decision(wanted: &Wanted, approve: Approve) -> Decision {
 struct Shown {
     as_json: bool,
     failure: Option<Failure>,
+    held: Option<Failure>,
     wrote: String,
 }
 
 impl Shown {
     fn event(&mut self, event: AgentEvent, approve: Approve) {
+        if let AgentEvent::Called(_, Err(held @ Failure::Held(_))) = &event {
+            self.held = Some(held.clone());
+        }
         if self.as_json {
             self.json(event, approve);
             return;

@@ -36,11 +36,16 @@ pub const FORBIDDEN: u8 = 5;
 pub const THROTTLED: u8 = 6;
 /// Nobody answers.
 pub const AWAY: u8 = 7;
+/// A server or a tool isn't what was looked at, and is held back.
+pub const HELD: u8 = 8;
 /// Stopped with Ctrl-C.
 pub const STOPPED: u8 = 130;
 
+/// What to do about something that is held back.
+const LOOK: &str = "Look at what is different, and accept it if it is right: /changes in `mcp-client` or `mcp-client --plain`.";
+
 /// For `--help`.
-pub const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage or configuration · 3 the tool reported a failure · 4 key missing or refused · 5 not allowed · 6 throttled or busy · 7 server not reachable · 130 stopped\nThe key comes from MCP_CLIENT_KEY, or from key_env, key_file or key_command in the configuration; never from the command line.";
+pub const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage or configuration · 3 the tool reported a failure · 4 key missing or refused · 5 not allowed · 6 throttled or busy · 7 server not reachable · 8 held back: a server, its list or a tool changed and nobody has looked · 130 stopped\nThe key comes from MCP_CLIENT_KEY, or from key_env, key_file or key_command in the configuration; never from the command line.";
 
 /// Says on stderr what is wrong, and gives the code to leave with.
 pub fn complain(message: &str, code: u8) -> ExitCode {
@@ -55,9 +60,15 @@ fn complain_failure(failure: &Failure) -> ExitCode {
         Kind::Throttled | Kind::Overloaded => THROTTLED,
         Kind::Away => AWAY,
         Kind::Cancelled => STOPPED,
+        Kind::Held => HELD,
         Kind::Broken => FAILED,
     };
-    match failure.advice() {
+    let advice = match failure {
+        // There is no chat here in which to look.
+        Failure::Held(_) => Some(LOOK.to_owned()),
+        failure => failure.advice(),
+    };
+    match advice {
         Some(advice) => complain(&format!("{failure}\n{advice}"), code),
         None => complain(&failure.to_string(), code),
     }
@@ -164,19 +175,46 @@ impl Lines {
 
     /// Finds a tool by its name, or by `server/tool`.
     fn find(&self, config: &Config, wanted: &str) -> Result<(usize, String), Failure> {
-        let mut known = Vec::new();
-        for (place, catalog) in self.catalogs.iter().enumerate() {
-            let Some(catalog) = catalog else { continue };
-            for tool in &catalog.tools {
-                let full = format!("{}/{}", config.servers[place].name, tool.name);
-                if tool.name == wanted || full == wanted {
-                    return Ok((place, tool.name.clone()));
-                }
-                known.push(tool.name.clone());
+        let found = self.whose(config, wanted, |c, name| c.tool(name).is_some())?;
+        let tools = self.ready().flat_map(|(_, c)| &c.tools);
+        let known: Vec<String> = tools.map(|t| t.name.clone()).collect();
+        // A server need not list what it lets one call.
+        found.map_or_else(
+            || no_such_tool(wanted, &known).map_or_else(|| Ok((0, wanted.to_owned())), Err),
+            Ok,
+        )
+    }
+
+    /// The one server that has it, by its own name or by `server/name`. What several have is never
+    /// chosen for anybody.
+    fn whose(
+        &self,
+        config: &Config,
+        wanted: &str,
+        has: impl Fn(&Catalog, &str) -> bool,
+    ) -> Result<Option<(usize, String)>, Failure> {
+        let name = |place: usize| config.servers[place].name.as_str();
+        for (place, catalog) in self.ready() {
+            let own = wanted.strip_prefix(name(place));
+            let own = own.and_then(|rest| rest.strip_prefix('/'));
+            if let Some(own) = own.filter(|own| has(catalog, own)) {
+                return Ok(Some((place, own.to_owned())));
             }
         }
-        // A server need not list what it lets one call.
-        no_such_tool(wanted, &known).map_or_else(|| Ok((0, wanted.to_owned())), Err)
+        let having = self.ready().filter(|(_, c)| has(c, wanted));
+        let having: Vec<usize> = having.map(|(place, _)| place).collect();
+        match having[..] {
+            [] => Ok(None),
+            [place] => Ok(Some((place, wanted.to_owned()))),
+            [first, ..] => {
+                let all: Vec<&str> = having.into_iter().map(name).collect();
+                Err(Failure::Here(format!(
+                    "several servers have {wanted:?}: {}. Write {}/{wanted}, or another of them",
+                    all.join(", "),
+                    name(first)
+                )))
+            }
+        }
     }
 }
 

@@ -12,7 +12,9 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use rmcp::model::{ClientJsonRpcMessage, ErrorData, JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{
+    ClientJsonRpcMessage, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+};
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
@@ -29,7 +31,8 @@ mod refusal;
 
 pub(crate) use address::crosses_in_the_clear;
 pub use address::{BuildError, check_url, client_for};
-use bounds::{bounded, bounded_events};
+pub(crate) use bounds::{Cut, too_large};
+use bounds::{bounded, bounded_answer};
 use refusal::{discover_fallback, from_status, is_refusal, refused, with_retry_after};
 
 /// One JSON reply, or one event of a stream. A model's answer is far below this.
@@ -71,6 +74,7 @@ pub struct HttpClient {
     authorization: Option<HeaderValue>,
     server: Arc<str>,
     wire: WireLog,
+    cut: Cut,
 }
 
 impl std::fmt::Debug for HttpClient {
@@ -111,7 +115,13 @@ impl HttpClient {
             authorization,
             server,
             wire,
+            cut: Cut::default(),
         })
+    }
+
+    /// Keeps there why an answer was cut.
+    pub(crate) fn noting(self, cut: Cut) -> Self {
+        Self { cut, ..self }
     }
 
     /// Sends one request and reports its headers for the log.
@@ -232,13 +242,18 @@ impl HttpClient {
     }
 
     /// An event stream whose events are bounded and filed.
-    fn events(&self, response: reqwest::Response) -> BoxStream<'static, Result<Sse, SseError>> {
+    fn events(
+        &self,
+        response: reqwest::Response,
+        request: Option<RequestId>,
+    ) -> BoxStream<'static, Result<Sse, SseError>> {
         let mut first = Some(HttpPart {
             status: Some(response.status().as_u16()),
             headers: safe_headers(response.headers()),
         });
         let (wire, server) = (self.wire.clone(), self.server.clone());
-        SseStream::from_bytes_stream(bounded_events(response.bytes_stream()))
+        let bytes = bounded_answer(response.bytes_stream(), self.cut.clone(), request);
+        SseStream::from_bytes_stream(bytes)
             .inspect_ok(move |event| {
                 if let Some(data) = event.data.as_deref().filter(|d| !d.trim().is_empty()) {
                     wire.record(&server, Direction::In, data, first.take());
@@ -296,8 +311,12 @@ impl StreamableHttpClient for HttpClient {
             .map(str::to_owned);
         let kind = content_type(&response).to_owned();
         if kind.starts_with(EVENT_STREAM) {
+            let request = match &message {
+                JsonRpcMessage::Request(request) => Some(request.id.clone()),
+                _ => None,
+            };
             return Ok(StreamableHttpPostResponse::Sse(
-                self.events(response),
+                self.events(response, request),
                 new_session,
             ));
         }
@@ -376,7 +395,7 @@ impl StreamableHttpClient for HttpClient {
                 80,
             ))));
         }
-        Ok(self.events(response))
+        Ok(self.events(response, None))
     }
 }
 

@@ -18,7 +18,7 @@ use super::watch::News;
 use super::{Session, convert, sse, stdio};
 use crate::config::{Endpoint, Limits, Protocol, ServerConfig};
 use crate::failure::Failure;
-use crate::http::{BuildError, HttpClient, HttpError, MAX_MESSAGE};
+use crate::http::{BuildError, Cut, HttpClient, HttpError, MAX_MESSAGE, too_large};
 use crate::tap::Tap;
 use crate::untrusted::label;
 use crate::wire::WireLog;
@@ -60,8 +60,10 @@ impl Session {
             asker: asker.clone(),
             declined,
         };
+        let cut = Cut::default();
         let http = |url: &str| {
             HttpClient::new(name.clone(), url, server.key.as_ref(), wire.clone())
+                .map(|client| client.noting(cut.clone()))
                 .map_err(|e| build_failure(&e))
         };
         let (service, child) = match &server.endpoint {
@@ -107,6 +109,7 @@ impl Session {
             news,
             name,
             asker,
+            cut,
             declined: tokio::sync::Mutex::new(unasked),
             _child: child,
         })
@@ -192,6 +195,7 @@ pub(super) fn http_failure(error: &StreamableHttpError<HttpError>) -> Failure {
         | StreamableHttpError::Sse(_)
         | StreamableHttpError::UnexpectedEndOfStream
         | StreamableHttpError::TransportChannelClosed => Failure::Lost,
+        StreamableHttpError::ResponseBodyTooLarge { .. } => too_large(),
         StreamableHttpError::SessionExpired => Failure::SessionExpired,
         other => Failure::Protocol(label(&other.to_string(), 200)),
     }

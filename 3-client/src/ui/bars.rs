@@ -19,6 +19,11 @@ use crate::untrusted::{clean, clean_line};
 fn standing(server: &Server, app: &App, theme: &Theme) -> (String, Style) {
     match &server.connection {
         Connection::Connecting => ("connecting…".into(), theme.warn),
+        Connection::Ready if !server.held.items().is_empty() => {
+            let held = server.held.items().len();
+            (format!("{held} held back: /changes"), theme.warn)
+        }
+        Connection::Ready if server.in_the_clear => ("key sent unencrypted".into(), theme.warn),
         Connection::Ready => (
             if server.has_key {
                 "key accepted"
@@ -34,6 +39,7 @@ fn standing(server: &Server, app: &App, theme: &Theme) -> (String, Style) {
             });
             match failure.kind() {
                 Kind::SignedOut => ("signed out: key refused".into(), theme.bad),
+                Kind::Held => ("held back".into(), theme.warn),
                 Kind::Forbidden => ("not allowed".into(), theme.bad),
                 Kind::Throttled => (format!("throttled{again}"), theme.warn),
                 Kind::Away => (format!("away{again}"), theme.warn),

@@ -15,6 +15,7 @@ pub mod bars;
 pub mod dialog;
 pub mod entry;
 pub mod find;
+pub mod fold;
 pub mod panes;
 pub mod rich;
 pub mod theme;
@@ -33,6 +34,7 @@ const MIN_HEIGHT: u16 = 6;
 pub struct View {
     theme: Theme,
     transcripts: HashMap<u64, Transcript>,
+    approval: dialog::Approval,
 }
 
 impl View {
@@ -42,6 +44,7 @@ impl View {
         Self {
             theme,
             transcripts: HashMap::new(),
+            approval: dialog::Approval::default(),
         }
     }
 
@@ -72,11 +75,8 @@ impl View {
         let header = rows(0, 1);
         let input = rows(area.height - input_height, input_height);
         let state = rows(area.height - input_height - 1, 1);
-        let body = Rect {
-            x: area.x + 1,
-            width: area.width.saturating_sub(2),
-            ..rows(1, area.height - input_height - 2)
-        };
+        // Its first column is the client's own: marks, bars and frames stand there, and no text does.
+        let body = rows(1, area.height - input_height - 2);
 
         let chat = app.chat();
         self.transcripts
@@ -87,9 +87,12 @@ impl View {
         // The question takes rows from the transcript instead of covering what it is about.
         let asked = chat.pending.as_ref().map(|pending| {
             let most = body.height.saturating_sub(2).min(20).max(body.height / 2);
-            dialog::approval_height(pending, body.width)
-                .clamp(5.min(body.height), most.max(5).min(body.height))
+            let wanted = self.approval.height(pending, body.width);
+            wanted.clamp(6.min(body.height), most.max(8).min(body.height))
         });
+        if asked.is_none() {
+            self.approval.clear();
+        }
         let above = Rect {
             height: body.height - asked.unwrap_or(0),
             ..body
@@ -111,7 +114,7 @@ impl View {
                 height,
                 ..body
             };
-            dialog::approval(app, pending, place, buffer, &theme);
+            self.approval.draw(app, pending, place, buffer, &theme);
         }
         let mut place = Some(cursor);
         match &app.overlay {
@@ -173,11 +176,16 @@ fn welcome(app: &App, area: Rect, buffer: &mut ratatui::buffer::Buffer, theme: &
         ),
     ];
     for (y, (text, style)) in (area.y..area.bottom()).zip(lines) {
-        Line::styled(wrap::clip(&text, area.width.into()), style).render(
+        Line::styled(
+            wrap::clip(&text, area.width.saturating_sub(2).into()),
+            style,
+        )
+        .render(
             Rect {
+                x: area.x + 2,
                 y,
+                width: area.width.saturating_sub(2),
                 height: 1,
-                ..area
             },
             buffer,
         );

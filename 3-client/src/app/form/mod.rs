@@ -38,7 +38,10 @@ pub enum Purpose {
         uri: String,
     },
     /// Call what the model asked for, with other arguments.
-    Approve,
+    Approve {
+        /// The entry of the call, which may be gone when this is sent.
+        entry: u64,
+    },
     /// Answer a server's question.
     Answer {
         /// The question's number.
@@ -146,11 +149,11 @@ impl Form {
 
     /// A form to change the arguments of a call before it is made.
     #[must_use]
-    pub fn for_arguments(name: &str, arguments: &Map<String, Value>) -> Self {
+    pub fn for_arguments(entry: u64, name: &str, arguments: &Map<String, Value>) -> Self {
         let text = serde_json::to_string_pretty(arguments).unwrap_or_else(|_| "{}".into());
         Self::new(
             format!("arguments of {name}"),
-            Purpose::Approve,
+            Purpose::Approve { entry },
             vec![json_field(&text)],
         )
     }
