@@ -229,10 +229,7 @@ fn always_belongs_to_one_definition_and_a_changed_one_is_asked_for_again() {
     let commands = agent(
         &mut app,
         turn,
-        AgentEvent::Wanted(Wanted {
-            number: 2,
-            ..ask.clone()
-        }),
+        AgentEvent::Wanted(Wanted { number: 2, ..ask }),
     );
     assert!(matches!(&commands[..], [Command::Decide { number: 2, .. }]));
     // The server describes it anew, and the person accepts that.

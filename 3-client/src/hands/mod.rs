@@ -17,6 +17,7 @@ use crate::link::Hub;
 use crate::session::Session;
 use crate::session::question::{Answer, Asked};
 use crate::store::{self, Store};
+use crate::untrusted::{escaped_json, portable};
 use crate::wire::WireLog;
 
 mod watch;
@@ -143,10 +144,12 @@ impl Hands {
             }
             Command::SaveWire => self.say(match &self.store {
                 None => "there is no home directory to save into".into(),
-                Some(store) => match store.save_wire(&app.run, &self.wire.to_jsonl()) {
-                    Ok(path) => format!("the wire log is in {}", path.display()),
-                    Err(error) => format!("the wire log can't be saved: {error}"),
-                },
+                Some(store) => {
+                    match store.save_wire(&app.run, &escaped_json(&self.wire.to_jsonl())) {
+                        Ok(path) => format!("the wire log is in {}", path.display()),
+                        Err(error) => format!("the wire log can't be saved: {error}"),
+                    }
+                }
             }),
             Command::Export {
                 name,
@@ -169,7 +172,15 @@ impl Hands {
                     None => Event::Note("nothing is saved here".into()),
                 });
             }
-            Command::Copy(text) => copy(&text),
+            Command::Copy(text) => {
+                let (sequence, lost) = clipboard(&text);
+                if lost > 0 {
+                    self.say(format!("the last {lost} bytes don't fit the clipboard"));
+                }
+                let mut out = io::stdout();
+                let _ = out.write_all(sequence.as_bytes());
+                let _ = out.flush();
+            }
             other @ (Command::Scroll(_)
             | Command::Find { .. }
             | Command::Editor(_)
@@ -293,13 +304,13 @@ impl Hands {
     }
 }
 
-/// OSC 52: the terminal puts the text on the clipboard, over SSH too.
-fn copy(text: &str) {
+/// OSC 52: the terminal puts the text on the clipboard, over SSH too. What is pasted into a shell later
+/// must not end the paste and go on as commands. Says how many bytes are left out.
+fn clipboard(text: &str) -> (String, usize) {
+    let text = portable(text);
     let end = text.floor_char_boundary(MAX_CLIPBOARD);
     let encoded = base64::engine::general_purpose::STANDARD.encode(&text[..end]);
-    let mut out = io::stdout();
-    let _ = write!(out, "\x1b]52;c;{encoded}\x07");
-    let _ = out.flush();
+    (format!("\x1b]52;c;{encoded}\x07"), text.len() - end)
 }
 
 /// Lets a person write in their editor.
@@ -332,4 +343,23 @@ pub(crate) fn edit(text: &str) -> io::Result<String> {
         written.pop();
     }
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_copied_cannot_end_a_paste_and_says_what_it_left_out() {
+        let copied = |text: &str| {
+            let (sequence, lost) = clipboard(text);
+            let encoded = sequence.strip_prefix("\x1b]52;c;").unwrap();
+            let encoded = encoded.strip_suffix('\x07').unwrap();
+            let bytes = base64::engine::general_purpose::STANDARD.decode(encoded);
+            (String::from_utf8(bytes.unwrap()).unwrap(), lost)
+        };
+        let (text, lost) = copied("ls\x1b[201~\rrm -rf ~\tx\n");
+        assert_eq!((text.as_str(), lost), ("ls␛[201~␍rm -rf ~\tx\n", 0));
+        assert_eq!(copied(&"x".repeat(MAX_CLIPBOARD + 7)).1, 7);
+    }
 }

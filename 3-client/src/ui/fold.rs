@@ -50,6 +50,7 @@ impl Folded {
     }
 
     /// How many rows there are.
+    /// How many rows there are.
     #[must_use]
     pub fn height(&self) -> usize {
         self.rows.len()
@@ -184,7 +185,9 @@ mod tests {
 
     fn rows(arguments: &Value, width: u16) -> Vec<String> {
         let folded = Folded::arguments(arguments.as_object().unwrap(), width);
-        (0..folded.height()).map(|n| folded.row(n).unwrap()).collect()
+        (0..folded.height())
+            .map(|n| folded.row(n).unwrap())
+            .collect()
     }
 
     #[test]
