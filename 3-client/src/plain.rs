@@ -107,15 +107,25 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     let mut typed = read_lines();
     let mut lines = Lines::default();
     let mut looked_at = LookedAt::default();
-    // Messages that were given before the server was there, as from a pipe.
-    let mut early: Vec<String> = Vec::new();
+    // What comes from a pipe is there before any server is: it is read once each has said yes or no.
+    let mut settled = vec![false; config.servers.len()];
     let mut input_open = true;
     say(HELP);
     loop {
-        let idle = app.chat().running.is_none() && early.is_empty();
+        let idle = app.chat().running.is_none() && app.chat().queue.is_empty();
         if !input_open && idle {
             break;
         }
+        if !input_open && app.chat().pending.is_some() {
+            say("Nobody is left to answer, so it is refused.");
+            app.now = began.elapsed();
+            for command in app.update(Event::Decide(Consent::No)) {
+                hands.carry_out(command, &app);
+            }
+            continue;
+        }
+        let may_type = app.chat().running.is_none() || app.chat().pending.is_some();
+        let reads = input_open && may_type && !settled.contains(&false);
         let event = tokio::select! {
             _ = tokio::signal::ctrl_c() => {
                 if idle { break }
@@ -123,7 +133,9 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
             }
             Some((place, event)) = links.recv() => {
                 tell_link(&app, place, &event);
-                let failed = matches!(event, LinkEvent::Down(_, None));
+                if matches!(event, LinkEvent::Ready(..) | LinkEvent::Down(..)) {
+                    settled[place] = true;
+                }
                 app.now = began.elapsed();
                 let before = app.chat().entries.len();
                 let commands = app.update(Event::Link(place, event));
@@ -132,23 +144,15 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
                     hands.carry_out(command, &app);
                 }
                 save_pins(&mut app, store.as_ref());
-                if app.chat_server().is_none() {
-                    if failed { early.clear() }
-                    continue;
-                }
-                match early.pop() { Some(text) => Event::Paste(text), None => continue }
+                continue;
             }
             Some(event) = inbox.recv() => event,
-            line = typed.recv(), if input_open && (app.chat().running.is_none() || app.chat().pending.is_some()) && early.is_empty() => match line {
+            line = typed.recv(), if reads => match line {
                 None => { input_open = false; continue }
                 Some(line) => match command(&mut app, line.trim(), &mut looked_at) {
                     Typed::Leave => break,
                     Typed::Done => {
                         save_pins(&mut app, store.as_ref());
-                        continue;
-                    }
-                    Typed::Event(Event::Paste(text)) if app.chat_server().is_none() && app.servers.iter().any(|s| s.connection == Connection::Connecting) => {
-                        early.push(text);
                         continue;
                     }
                     Typed::Event(event) => event,

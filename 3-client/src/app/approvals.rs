@@ -172,11 +172,14 @@ impl App {
             Consent::Once => self.decide(Decision::Call, false),
             Consent::Always => self.decide(Decision::Call, true),
             Consent::Edit => {
-                if let Some(pending) = &self.chat().pending {
-                    let call = &pending.wanted.call;
-                    let form =
-                        form::Form::for_arguments(pending.entry, &call.name, &call.arguments);
-                    self.overlay = Overlay::Fill(form);
+                let Some(pending) = &self.chat().pending else {
+                    return Vec::new();
+                };
+                let call = &pending.wanted.call;
+                let form = form::Form::for_arguments(pending.entry, &call.name, &call.arguments);
+                match form {
+                    Some(form) => self.overlay = Overlay::Fill(form),
+                    None => self.note("these arguments are too long to be edited here".into()),
                 }
                 Vec::new()
             }

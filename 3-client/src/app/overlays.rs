@@ -1,6 +1,9 @@
 //! What lies over the chat, and what its keys do.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -20,6 +23,8 @@ pub struct Text {
     pub title: String,
     /// The text.
     pub text: String,
+    /// Another number for each text, so that what was folded once is known again.
+    pub rev: u64,
     /// Lines that are scrolled away.
     pub scroll: usize,
     /// How many can be. The screen notes it as it draws: nobody else knows where lines are folded.
@@ -39,6 +44,7 @@ impl Text {
         Self {
             title: title.into(),
             text: text.into(),
+            rev: next_rev(),
             scroll: 0,
             end: Cell::new(usize::MAX),
             columns: false,
@@ -46,6 +52,16 @@ impl Text {
             source: None,
         }
     }
+
+    /// It is another text now.
+    pub fn replace(&mut self, text: String) {
+        (self.text, self.rev) = (text, next_rev());
+    }
+}
+
+fn next_rev() -> u64 {
+    static NEWEST: AtomicU64 = AtomicU64::new(0);
+    NEWEST.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The keys.

@@ -35,6 +35,7 @@ pub struct View {
     theme: Theme,
     transcripts: HashMap<u64, Transcript>,
     approval: dialog::Approval,
+    reader: panes::Reader,
 }
 
 impl View {
@@ -45,6 +46,7 @@ impl View {
             theme,
             transcripts: HashMap::new(),
             approval: dialog::Approval::default(),
+            reader: panes::Reader::default(),
         }
     }
 
@@ -130,9 +132,12 @@ impl View {
             }
             Overlay::Fill(form) => place = panes::form(form, body, buffer, &theme),
             Overlay::Read(text) => {
-                panes::text(text, body, buffer, &theme);
+                self.reader.draw(text, body, buffer, &theme);
                 place = None;
             }
+        }
+        if !matches!(app.overlay, Overlay::Read(_)) {
+            self.reader.clear();
         }
         disarm(buffer);
         if let Some(place) = place {

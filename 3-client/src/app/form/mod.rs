@@ -147,15 +147,18 @@ impl Form {
         )
     }
 
-    /// A form to change the arguments of a call before it is made.
+    /// A form to change the arguments of a call before it is made. Nothing when they don't fit: cut
+    /// arguments would be others.
     #[must_use]
-    pub fn for_arguments(entry: u64, name: &str, arguments: &Map<String, Value>) -> Self {
-        let text = serde_json::to_string_pretty(arguments).unwrap_or_else(|_| "{}".into());
-        Self::new(
+    pub fn for_arguments(entry: u64, name: &str, arguments: &Map<String, Value>) -> Option<Self> {
+        let text = serde_json::to_string_pretty(arguments).ok()?;
+        let form = Self::new(
             format!("arguments of {name}"),
             Purpose::Approve { entry },
             vec![json_field(&text)],
-        )
+        );
+        let field = form.fields.first()?;
+        (field.editor.text().len() == text.len()).then_some(form)
     }
 
     /// A form for a server's question.
