@@ -67,6 +67,8 @@ async fn while_the_chats_server_is_away_the_conversation_goes_to_nobody() {
         "{}",
         ran.err
     );
+    let ran = home.run(&["--plain"], &format!("{SECRET}\n")).await;
+    assert!(ran.out.contains("it can't chat"), "{}", ran.out);
     assert!(evil.calls("ollama-chat").is_empty());
 }
 
