@@ -105,6 +105,8 @@ pub enum Command {
     },
     /// Read a saved chat.
     Open(String),
+    /// Stop until the shell says `fg`.
+    Suspend,
     /// Leave.
     Quit,
 }

@@ -109,6 +109,21 @@ enum Cmd {
     Man,
 }
 
+/// A terminal that can't be drawn on; what is printed line by line it can show.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+fn unusable(error: &std::io::Error) -> String {
+    use std::io::IsTerminal as _;
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        format!("the terminal can't be used: {error}; `mcp-client --plain` chats line by line")
+    } else {
+        "the chat needs a terminal; `mcp-client --plain` chats line by line, `mcp-client ask` answers one question"
+            .into()
+    }
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
     // These two need neither a configuration nor a server.
@@ -162,16 +177,13 @@ fn main() -> ExitCode {
 async fn run(command: Option<Cmd>, plain: bool, mut config: Config) -> ExitCode {
     let wire = WireLog::default();
     match command {
-        None if plain => match mcp_client::plain::run(&config, wire).await {
+        None if plain || is_dumb() => match mcp_client::plain::run(&config, wire).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => headless::complain(&error.to_string(), headless::FAILED),
         },
         None => match mcp_client::runtime::run(&config, wire).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => headless::complain(
-                &format!("the terminal can't be used: {error}; try `mcp-client ask`"),
-                headless::FAILED,
-            ),
+            Err(error) => headless::complain(&unusable(&error), headless::FAILED),
         },
         Some(Cmd::Ask {
             question,

@@ -24,11 +24,16 @@ struct Ran {
 }
 
 async fn run(url: &str, key: Option<&str>, args: &[&str], input: &str) -> Ran {
+    run_in("xterm", url, key, args, input).await
+}
+
+async fn run_in(term: &str, url: &str, key: Option<&str>, args: &[&str], input: &str) -> Ran {
     let state = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-client"));
     command
         .args(args)
         .env_clear()
+        .env("TERM", term)
         .env("MCP_SERVER_URL", url)
         .env("XDG_STATE_HOME", state.path());
     if let Some(key) = key {
@@ -42,7 +47,8 @@ async fn run(url: &str, key: Option<&str>, args: &[&str], input: &str) -> Ran {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).await.unwrap();
+    // Gone already, when it doesn't start at all.
+    let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     let output = tokio::time::timeout(Duration::from_secs(30), child.wait_with_output())
         .await
@@ -287,6 +293,25 @@ async fn the_line_by_line_chat_asks_before_it_calls_and_draws_nothing() {
     .collect();
     assert!(said.is_sorted(), "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}'), "no escape sequence at all");
+}
+
+#[tokio::test]
+async fn a_terminal_that_cannot_be_drawn_on_gets_lines_and_no_terminal_at_all_a_sentence() {
+    let server = Server::start(None).await;
+    let ran = run_in("dumb", &server.url, None, &[], "hello\n").await;
+    assert!(
+        ran.out.contains("You said: hello"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    let ran = run(&server.url, None, &[], "hello\n").await;
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.contains("needs a terminal") && ran.err.contains("--plain"),
+        "{}",
+        ran.err
+    );
 }
 
 #[tokio::test]

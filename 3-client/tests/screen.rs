@@ -443,7 +443,7 @@ fn a_text_that_goes_on_says_so_and_a_key_past_its_end_costs_no_key_back() {
     };
     press(&mut app, KeyCode::Char('?'));
     let screen = drawn(&app);
-    assert!(screen.contains("↓ 3 more lines: PageDown") && !screen.contains("this page"));
+    assert!(screen.contains("↓ 4 more lines: PageDown") && !screen.contains("this page"));
     for _ in 0..5 {
         press(&mut app, KeyCode::PageDown);
         drawn(&app);

@@ -99,6 +99,36 @@ see "left with 0"
 see "icanon"
 tmux kill-session -t "$session"
 
+# Ctrl-Z gives the terminal back to the shell, and fg comes back to the same screen and the same keys.
+tmux new-session -d -s "$session" -x 100 -y 30 \
+  "env PS1='shell> ' MCP_SERVER_URL=http://127.0.0.1:$port/mcp XDG_STATE_HOME=$state bash --norc --noprofile -i"
+see "shell>"
+keys "$bin/mcp-client" Enter
+see "Enter sends"
+keys "hello" Enter
+see "You said: hello"
+keys "half a line"
+see "half a line"
+keys C-z
+see "Stopped"
+not_see "You said: hello"
+keys "stty -a | grep -o ' icanon'" Enter
+see " icanon"
+keys "fg" Enter
+see "You said: hello"
+see "half a line"
+keys C-u
+# Stopped by somebody else, it comes back as well.
+kill -TSTP "$(pgrep -P "$(tmux display-message -p -t "$session" '#{pane_pid}')")"
+see "Stopped"
+keys "fg" Enter
+see "Enter sends"
+keys "still here" Enter
+see "You said: still here"
+keys C-d
+see "shell>"
+tmux kill-session -t "$session"
+
 tmux new-session -d -s "$session" -x 80 -y 24 \
   "$bin/examples/terminal-panic 2>&1; echo left; stty -a | tr ' ;' '\n\n' | grep -x -e icanon -e -icanon; exec sleep 600"
 see "on purpose"

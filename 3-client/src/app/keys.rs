@@ -9,6 +9,9 @@ impl App {
         if ctrl && key.code == KeyCode::Char('c') {
             return self.ctrl_c();
         }
+        if ctrl && key.code == KeyCode::Char('z') {
+            return vec![Command::Suspend];
+        }
         if !matches!(self.overlay, Overlay::None) {
             return self.overlay_key(key);
         }

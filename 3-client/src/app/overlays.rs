@@ -86,6 +86,7 @@ Ctrl-F                find in this chat
 Ctrl-O                copy a message or a code block
 Ctrl-G                write in $EDITOR
 Ctrl-R                connect again
+Ctrl-Z                back to the shell; fg comes back
 Ctrl-W, Ctrl-U        delete a word, to the line's start
 ? or F1               this page";
 

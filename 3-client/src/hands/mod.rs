@@ -184,6 +184,7 @@ impl Hands {
             other @ (Command::Scroll(_)
             | Command::Find { .. }
             | Command::Editor(_)
+            | Command::Suspend
             | Command::Quit) => {
                 return Some(other);
             }
