@@ -3,6 +3,7 @@
 //! What it never does is repeat a call. Whether a call that was cut off ran is for a person to judge.
 
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -23,6 +24,8 @@ use crate::wire::WireLog;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// Questions of one connection that were declined unasked and that a person hears of.
+const MAX_DECLINED: usize = 20;
 /// A server that announces changes without end has its lists read this often and no oftener.
 const BETWEEN_LISTS: Duration = Duration::from_millis(500);
 
@@ -219,6 +222,7 @@ impl Link {
     ) -> Result<(), Failure> {
         let mut pulse = tokio::time::interval(Duration::from_secs(1));
         pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut declined = 0;
         let follow = session.follow_lists();
         tokio::pin!(follow);
         loop {
@@ -235,6 +239,12 @@ impl Link {
                     // In this order, so that a person hears of it although the call was the last.
                     biased;
                     told = session.declined() => {
+                        declined += 1;
+                        let told = match declined.cmp(&MAX_DECLINED) {
+                            Ordering::Less => told,
+                            Ordering::Equal => "it asks without end; more of it isn't shown".into(),
+                            Ordering::Greater => continue,
+                        };
                         let _ = events.send((place, LinkEvent::Declined(told))).await;
                     }
                     () = stop.cancelled() => return Ok(()),

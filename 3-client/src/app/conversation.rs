@@ -13,6 +13,9 @@ use crate::failure::{Failure, Kind};
 use crate::session::ToolResult;
 use crate::untrusted::name;
 
+/// Characters of a name that are shown in a question.
+const MAX_NAME: usize = 128;
+
 /// A resource put into a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attachment {
@@ -223,9 +226,18 @@ impl CallCard {
 pub fn purpose(target: &Target, call: &ToolCall, server: Option<&str>) -> String {
     let server = server.unwrap_or("a server that isn't there");
     match target {
-        Target::Tool { tool, .. } => format!("call {server}/{}", name(tool)),
+        Target::Tool { tool, .. } => format!("call {server}/{}", named(tool)),
         Target::Resource { .. } => format!("read a resource of {server}"),
-        Target::Unknown => format!("call {}, which doesn't exist", name(&call.name)),
+        Target::Unknown => format!("call {}, which doesn't exist", named(&call.name)),
+    }
+}
+
+/// A name of which a question has room for its arguments, too. The protocol's longest has 128 characters.
+fn named(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_NAME).map_or(text.len(), |(at, _)| at);
+    match text.chars().count().saturating_sub(MAX_NAME) {
+        0 => name(text),
+        more => format!("{}… (and {more} characters more)", name(&text[..end])),
     }
 }
 

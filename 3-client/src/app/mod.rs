@@ -183,6 +183,11 @@ impl App {
 
     /// Says something that the model isn't told.
     fn note(&mut self, text: String) {
+        // Said a thousand times, it would push out what was said before it.
+        let last = self.chat().entries.last().map(|e| &e.body);
+        if matches!(last, Some(Body::Note(before)) if *before == text) {
+            return;
+        }
         self.push(self.current, Body::Note(text));
     }
 
