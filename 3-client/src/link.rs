@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::Catalog;
 use crate::config::{Config, Limits, ServerConfig};
 use crate::failure::{Failure, Kind};
+use crate::secret::Secret;
 use crate::session::Session;
 use crate::session::question::Asker;
 use crate::wire::WireLog;
@@ -64,7 +65,8 @@ impl Listed {
 
 /// One server and the connection to it, if there is one.
 pub struct Link {
-    config: ServerConfig,
+    name: String,
+    config: RwLock<ServerConfig>,
     limits: Limits,
     wire: WireLog,
     asker: Option<Asker>,
@@ -77,7 +79,8 @@ pub struct Link {
 impl Link {
     fn new(config: ServerConfig, limits: Limits, wire: WireLog, asker: Option<Asker>) -> Self {
         Self {
-            config,
+            name: config.name.clone(),
+            config: RwLock::new(config),
             limits,
             wire,
             asker,
@@ -95,7 +98,7 @@ impl Link {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current
             .clone()
-            .ok_or_else(|| Failure::Away(format!("not connected to {}", self.config.name)))
+            .ok_or_else(|| Failure::Away(format!("not connected to {}", self.name)))
     }
 
     fn set(&self, session: Option<Arc<Session>>) {
@@ -128,7 +131,7 @@ impl Link {
         if self.listed().await?.owner == owner {
             return Ok(());
         }
-        let name = &self.config.name;
+        let name = &self.name;
         Err(Failure::Held(format!(
             "{name} says now that it is another server; nothing was sent to it"
         )))
@@ -144,7 +147,7 @@ impl Link {
         tokio::time::timeout(wait, known)
             .await
             .map_err(|_| Failure::TimedOut(wait))?
-            .ok_or_else(|| Failure::Away(format!("not connected to {}", self.config.name)))
+            .ok_or_else(|| Failure::Away(format!("not connected to {}", self.name)))
     }
 
     /// Tells the link how a call went wrong, so that it can look after the connection.
@@ -152,6 +155,14 @@ impl Link {
         if failure.wants_reconnect() {
             self.again.notify_one();
         }
+    }
+
+    /// Uses this key from now on, and connects again with it.
+    pub fn sign_in(&self, key: Secret) {
+        let mut config = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        config.key = Some(key);
+        drop(config);
+        self.again.notify_one();
     }
 
     /// Tries again now, whatever the state.
@@ -201,7 +212,11 @@ impl Link {
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
         let asker = self.asker.clone();
-        let session = Session::connect_asking(&self.config, self.limits, &self.wire, asker).await?;
+        let config = {
+            let config = self.config.read();
+            config.unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        let session = Session::connect_asking(&config, self.limits, &self.wire, asker).await?;
         let session = Arc::new(session);
         let outcome = self.watch(place, &session, events, stop).await;
         self.set(None);
@@ -280,10 +295,13 @@ fn pause(failure: &Failure, attempt: u32) -> Option<Duration> {
     }
 }
 
-/// All the links.
+/// All the links. More may join them; none ever leaves its place.
 #[derive(Clone)]
 pub struct Hub {
-    links: Arc<[Arc<Link>]>,
+    links: Arc<RwLock<Vec<Arc<Link>>>>,
+    limits: Limits,
+    wire: WireLog,
+    asker: Option<Asker>,
 }
 
 impl Hub {
@@ -296,16 +314,24 @@ impl Hub {
     /// The same; what servers ask the person goes to `asker`.
     #[must_use]
     pub fn asking(config: &Config, wire: &WireLog, asker: Option<&Asker>) -> Self {
-        Self {
-            links: config
-                .servers
-                .iter()
-                .map(|s| {
-                    let asker = asker.cloned();
-                    Arc::new(Link::new(s.clone(), config.limits, wire.clone(), asker))
-                })
-                .collect(),
+        let hub = Self {
+            links: Arc::default(),
+            limits: config.limits,
+            wire: wire.clone(),
+            asker: asker.cloned(),
+        };
+        for server in &config.servers {
+            hub.add(server.clone());
         }
+        hub
+    }
+
+    /// One more link, which isn't started yet. Gives its place.
+    pub fn add(&self, server: ServerConfig) -> usize {
+        let link = Link::new(server, self.limits, self.wire.clone(), self.asker.clone());
+        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+        links.push(Arc::new(link));
+        links.len() - 1
     }
 
     /// Starts every link. They end when `stop` is cancelled.
@@ -315,9 +341,16 @@ impl Hub {
         stop: &CancellationToken,
     ) -> tokio::task::JoinSet<()> {
         let mut tasks = tokio::task::JoinSet::new();
-        for (place, link) in self.links.iter().enumerate() {
-            let (link, events, stop) = (link.clone(), events.clone(), stop.clone());
-            tasks.spawn(async move { link.run(place, events, stop).await });
+        let count = self
+            .links
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len();
+        for place in 0..count {
+            if let Ok(link) = self.link(place) {
+                let (events, stop) = (events.clone(), stop.clone());
+                tasks.spawn(async move { link.run(place, events, stop).await });
+            }
         }
         tasks
     }
@@ -326,10 +359,10 @@ impl Hub {
     ///
     /// # Errors
     /// [`Failure::Here`] when there is no such place.
-    pub fn link(&self, place: usize) -> Result<&Arc<Link>, Failure> {
-        self.links
-            .get(place)
-            .ok_or_else(|| Failure::Here("there is no such server".into()))
+    pub fn link(&self, place: usize) -> Result<Arc<Link>, Failure> {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        let link = links.get(place).cloned();
+        link.ok_or_else(|| Failure::Here("there is no such server".into()))
     }
 }
 

@@ -31,7 +31,7 @@ use crate::{
 const MAX_LINE: u64 = 256 * 1024;
 /// Columns in which arguments are folded.
 const WIDTH: u16 = 100;
-const HELP: &str = "Write a message and press Enter. /stop stops an answer, /new starts a new chat, /tools lists the tools, /changes shows what is new at a server and held back, /quit leaves. Lines that begin with | are the model's, a tool's or a server's; all others are this program's.";
+const HELP: &str = "Write a message and press Enter. /stop stops an answer, /new starts a new chat, /servers says how each server stands, /tools lists the tools, /changes shows what is new at a server and held back, /quit leaves. Lines that begin with | are the model's, a tool's or a server's; all others are this program's.";
 
 /// Prints whole lines; a terminal is never shown what it would act on.
 fn say(text: &str) {
@@ -103,7 +103,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     let stop = CancellationToken::new();
     let hub = Hub::new(config, &wire);
     let mut link_tasks = hub.start(&link_events, &stop);
-    let mut hands = Hands::new(hub, wire, store.clone(), events);
+    let mut hands = Hands::new(hub, wire, store.clone(), events, link_events);
     let mut typed = read_lines();
     let mut lines = Lines::default();
     let mut looked_at = LookedAt::default();
@@ -296,6 +296,17 @@ fn command(app: &mut App, line: &str, looked_at: &mut LookedAt) -> Typed {
         "/quit" => Typed::Leave,
         "/help" => {
             say(HELP);
+            Typed::Done
+        }
+        "/servers" => {
+            for server in &app.servers {
+                let standing = server.standing(app.now);
+                say(&format!(
+                    "{}: {standing}, at {}",
+                    server.name,
+                    clean_line(&server.address)
+                ));
+            }
             Typed::Done
         }
         "/changes" => {

@@ -54,7 +54,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     let (asker, mut asked) = mpsc::channel(4);
     let hub = Hub::asking(config, &wire, Some(&asker));
     let mut link_tasks = hub.start(&link_events, &stop);
-    let mut hands = Hands::new(hub, wire.clone(), store.clone(), events);
+    let mut hands = Hands::new(hub, wire.clone(), store.clone(), events, link_events);
     let mut keys = EventStream::new();
     let mut signals = Signals::new()?;
     let mut saving = tokio::task::JoinSet::new();
@@ -149,6 +149,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     let goodbye = async {
         while saving.join_next().await.is_some() {}
         while link_tasks.join_next().await.is_some() {}
+        hands.gone().await;
     };
     let _ = tokio::time::timeout(Duration::from_secs(3), goodbye).await;
     Ok(())

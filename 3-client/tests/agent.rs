@@ -19,6 +19,7 @@ use mcp_client::chat::{Ask, Message, Role};
 use mcp_client::config::{Config, Given};
 use mcp_client::failure::Failure;
 use mcp_client::link::{Hub, LinkEvent};
+use mcp_client::secret::Secret;
 use mcp_client::wire::WireLog;
 use serde_json::json;
 use support::Server;
@@ -92,6 +93,7 @@ impl Rig {
                     name: "local",
                     catalog: &self.catalog,
                     tools: self.catalog.tools.iter().collect(),
+                    reads: true,
                 }),
                 false,
             ),
@@ -217,4 +219,38 @@ async fn a_server_that_restarts_is_found_again_listed_again_and_no_call_is_repea
     rig.catalog = catalog;
     let events = rig.turn("echo found", || Decision::Call).await;
     assert_eq!(last_answer(&events), "The tool said: found");
+}
+
+#[tokio::test]
+async fn a_server_can_be_added_and_signed_in_to_while_the_others_go_on() {
+    let (server, locked) = tokio::join!(Server::start(None), Server::start(Some("right")));
+    let rig = Rig::new(&server.url).await;
+    let given = Given {
+        url: Some(locked.url.clone()),
+        ..Given::default()
+    };
+    let config = Config::load(&given, &|_| None).unwrap().servers.remove(0);
+    let place = rig.hub.add(config);
+    assert_eq!(place, 1);
+    let (sender, mut events) = mpsc::channel(64);
+    let (link, stop) = (rig.hub.link(place).unwrap(), rig.stop.clone());
+    let running = link.clone();
+    tokio::spawn(async move { running.run(place, sender, stop).await });
+    let mut next = async || {
+        let event = tokio::time::timeout(Duration::from_secs(20), events.recv());
+        event.await.expect("an event in time").unwrap().1
+    };
+    // Refused, it isn't tried again by itself.
+    while !matches!(next().await, LinkEvent::Down(ref f, None) if f.to_string().contains("401")) {}
+    link.sign_in(Secret::new("right").unwrap());
+    let catalog = loop {
+        match next().await {
+            LinkEvent::Ready(catalog, _) => break catalog,
+            LinkEvent::Down(failure, _) => panic!("{failure}"),
+            LinkEvent::Connecting | LinkEvent::Declined(_) => {}
+        }
+    };
+    assert!(catalog.tool("echo").is_some());
+    let events = rig.turn("echo meanwhile", || Decision::Call).await;
+    assert_eq!(last_answer(&events), "The tool said: meanwhile");
 }

@@ -664,3 +664,79 @@ fn the_screen_in_the_readme_is_one_that_the_program_draws() {
         "put this into README.md:\n{screen}"
     );
 }
+
+#[test]
+fn with_several_servers_each_is_shown_and_the_wire_says_whose_each_message_is() {
+    let mut app = app();
+    press(&mut app, KeyCode::Char('/'));
+    for c in "servers".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Down);
+    press(&mut app, KeyCode::Enter);
+    for c in "files".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    press(&mut app, KeyCode::Tab);
+    for c in "no-such-program --root /tmp".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    let commands = press(&mut app, KeyCode::Enter);
+    assert!(
+        matches!(commands[..], [Command::AddServer(_)]),
+        "{commands:?}"
+    );
+    let gone = Failure::Away("can't start no-such-program".into());
+    app.update(Event::Link(1, LinkEvent::Down(gone, None)));
+    let screen = draw(&app, (80, 24));
+    for part in [
+        "local: http://127.0.0.1:8080/mcp",
+        "files: no-such-program",
+        "1/2 servers",
+    ] {
+        assert!(screen.contains(part), "{part}\n{screen}");
+    }
+    press(&mut app, KeyCode::Char('/'));
+    for c in "servers".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Down);
+    at_all_sizes("servers", &app);
+    press(&mut app, KeyCode::Esc);
+    let log = WireLog::default();
+    for server in ["local", "files"] {
+        let call = r#"{"id":6,"method":"tools/list"}"#;
+        log.record(&server.into(), Direction::Out, call, None);
+    }
+    press(&mut app, KeyCode::F(2));
+    app.update(Event::Wire(log.since(0)));
+    let screen = draw(&app, (80, 24));
+    for whose in ["local → tools/list #6", "files → tools/list #6"] {
+        assert!(screen.contains(whose), "{screen}");
+    }
+}
+
+#[test]
+fn a_key_that_is_typed_is_dots() {
+    let mut app = app();
+    for key in ["/servers\n\n", "sign\n", "s3cret"] {
+        for c in key.chars() {
+            press(
+                &mut app,
+                if c == '\n' {
+                    KeyCode::Enter
+                } else {
+                    KeyCode::Char(c)
+                },
+            );
+        }
+    }
+    let screen = draw(&app, (80, 24));
+    assert!(
+        screen.contains("sign in to local") && screen.contains("••••••"),
+        "{screen}"
+    );
+    assert!(!screen.contains("s3cret"), "{screen}");
+}

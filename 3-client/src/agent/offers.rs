@@ -76,8 +76,10 @@ pub struct Source<'a> {
     pub name: &'a str,
     /// What it has.
     pub catalog: &'a Catalog,
-    /// The tools of it that nobody has to look at first.
+    /// The tools of it that are on, and that nobody has to look at first.
     pub tools: Vec<&'a Tool>,
+    /// Whether its resources may be read.
+    pub reads: bool,
 }
 
 /// Builds what the model is offered: every tool of every server except the chat's own family, and
@@ -109,7 +111,8 @@ pub fn offers<'a>(sources: impl Iterator<Item = Source<'a>>, several: bool) -> V
             },
         }));
         // A tool of that name is the server's own; there are never two meanings of one name.
-        if !source.catalog.resources.is_empty() && source.catalog.tool(READ_RESOURCE).is_none() {
+        let has_some = !source.catalog.resources.is_empty();
+        if source.reads && has_some && source.catalog.tool(READ_RESOURCE).is_none() {
             all.push(reading(&source, full(READ_RESOURCE), owner));
         }
     }
@@ -177,6 +180,7 @@ mod tests {
             name,
             catalog,
             tools: catalog.tools.iter().collect(),
+            reads: true,
         });
         offers(sources, catalogs.len() > 1)
     }

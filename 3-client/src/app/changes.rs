@@ -4,8 +4,9 @@ use super::{
     App, Command,
     overlays::{Overlay, Text},
     pins::{Held, What},
+    servers::full,
 };
-use crate::agent::{Decision, Target};
+use crate::agent::{Decision, READ_RESOURCE, Target};
 use crate::untrusted::name;
 
 /// Names of held tools in one message; the rest is counted.
@@ -49,6 +50,14 @@ impl App {
     pub(super) fn objection(&self, target: &Target) -> Option<String> {
         let server = self.servers.get(target.server()?)?;
         let owner = server.catalog.owner();
+        let called = match target {
+            Target::Tool { tool, .. } => tool,
+            _ => READ_RESOURCE,
+        };
+        if self.pins.is_off(&server.address, called) {
+            let full = full(&server.name, called);
+            return Some(format!("{full} was turned off; the call wasn't made"));
+        }
         match target {
             Target::Tool {
                 tool, fingerprint, ..

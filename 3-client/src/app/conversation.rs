@@ -234,7 +234,10 @@ pub fn purpose(target: &Target, call: &ToolCall, server: Option<&str>) -> String
 
 /// A name of which a question has room for its arguments, too. The protocol's longest has 128 characters.
 fn named(text: &str) -> String {
-    let end = text.char_indices().nth(MAX_NAME).map_or(text.len(), |(at, _)| at);
+    let end = text
+        .char_indices()
+        .nth(MAX_NAME)
+        .map_or(text.len(), |(at, _)| at);
     match text.chars().count().saturating_sub(MAX_NAME) {
         0 => name(text),
         more => format!("{}… (and {more} characters more)", name(&text[..end])),

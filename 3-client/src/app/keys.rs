@@ -58,7 +58,7 @@ impl App {
             KeyCode::Char('d') if ctrl && self.chat().input.text().is_empty() => {
                 return self.quit();
             }
-            KeyCode::Char('r') if ctrl => return vec![Command::Reconnect],
+            KeyCode::Char('r') if ctrl => return vec![Command::Reconnect(None)],
             KeyCode::Char('t') if ctrl => self.unfold_newest(),
             KeyCode::Enter => return self.submit(),
             _ => edit(&mut self.chat_mut().input, key, ctrl, alt),

@@ -7,10 +7,9 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
 
 use crate::agent::{AgentEvent, Decision, Source, Target, Turn, Wanted, offers};
-use crate::catalog::Catalog;
 use crate::chat::Ask;
 use crate::command::{Command, Find, Scroll};
-use crate::config::{Config, Endpoint, Limits};
+use crate::config::{Config, Limits};
 use crate::editor::Editor;
 use crate::event::Event;
 use crate::failure::{Failure, Kind};
@@ -29,6 +28,7 @@ pub mod picker;
 pub mod pins;
 mod questions;
 mod reading;
+mod servers;
 mod state;
 mod turns;
 pub mod watched;
@@ -41,6 +41,7 @@ use overlays::Text;
 use picker::{Kind as Pick, Named, Picker};
 use pins::Pins;
 use questions::Waiting;
+pub use servers::Act;
 pub use state::{Chat, Connection, Pending, SavedChat, Server};
 pub use turns::{Phase, Running};
 use wire_pane::WirePane;
@@ -91,23 +92,8 @@ impl App {
     /// The app at its start.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let servers = config.servers.iter().map(|s| Server {
-            name: s.name.clone(),
-            place: match &s.endpoint {
-                Endpoint::Http(url) | Endpoint::Sse(url) => url.clone(),
-                Endpoint::Stdio { command, .. } => command.clone(),
-            },
-            address: s.endpoint.address(),
-            has_key: s.key.is_some(),
-            in_the_clear: s.is_in_the_clear(),
-            approve: s.approve,
-            connection: Connection::Connecting,
-            catalog: Catalog::default(),
-            held: pins::Holding::default(),
-            told: HashSet::new(),
-        });
         let mut app = Self {
-            servers: servers.collect(),
+            servers: config.servers.iter().map(Server::new).collect(),
             chats: Vec::new(),
             current: 0,
             overlay: Overlay::None,

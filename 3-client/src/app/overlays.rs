@@ -10,7 +10,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::changes::Shown;
 use super::conversation::{Attachment, Body};
 use super::form::Form;
-use super::picker::{Choice, Kind, Named, Picker};
+use super::picker::{Choice, Item, Kind, Named, Picker};
 use super::wire_pane::WirePane;
 use super::{App, Chat};
 use crate::command::{Command, Find, Scroll};
@@ -199,6 +199,15 @@ impl App {
             KeyCode::Enter | KeyCode::Tab => {
                 let items = picker.items(self);
                 return match items.into_iter().nth(picker.selected) {
+                    // One after the other, without opening the list anew each time.
+                    Some(Item {
+                        choice: Choice::Switch(place, tool),
+                        ..
+                    }) => {
+                        self.switch(place, &tool);
+                        self.overlay = Overlay::Pick(picker);
+                        Vec::new()
+                    }
                     Some(item) => self.choose(picker.kind, item.choice),
                     // "/etc/passwd" is no command but a text that begins with a slash.
                     None if picker.kind == Kind::Commands => {
@@ -274,6 +283,12 @@ impl App {
                 return vec![Command::Copy(text)];
             }
             Choice::Command(command) => return self.named(command),
+            Choice::Server(place) => {
+                self.overlay = Overlay::Pick(Picker::new(Kind::Server(place)));
+            }
+            Choice::Act(place, act) => return self.act(place, act),
+            Choice::Switch(place, tool) => self.switch(place, &tool),
+            Choice::AddServer => self.overlay = Overlay::Fill(Form::for_server()),
             Choice::Change(server, what) => self.show_change(server, what.as_ref()),
         }
         Vec::new()
@@ -291,6 +306,7 @@ impl App {
             Named::Chats => self.overlay = pick(Kind::Chats),
             Named::Copy => self.overlay = pick(Kind::Copy),
             Named::Changes => self.overlay = pick(Kind::Changes),
+            Named::Servers => self.overlay = pick(Kind::Servers),
             Named::Wire => self.overlay = Overlay::Wire,
             Named::Find => self.overlay = Overlay::Find(String::new()),
             Named::Help => {
@@ -329,7 +345,7 @@ impl App {
                     text: super::export::json(self.chat()),
                 }];
             }
-            Named::Reconnect => return vec![Command::Reconnect],
+            Named::Reconnect => return vec![Command::Reconnect(None)],
             Named::Quit => return self.quit(),
         }
         Vec::new()

@@ -1,6 +1,6 @@
 //! Lists to choose from: tools, resources, prompts, models, chats, commands, things to copy.
 
-use super::{App, Connection};
+use super::{App, Connection, servers::Act};
 use super::{conversation::Body, pins::What};
 use crate::fuzzy;
 
@@ -25,6 +25,12 @@ pub enum Kind {
     Commands,
     /// What is held back until it was looked at.
     Changes,
+    /// The servers.
+    Servers,
+    /// What can be done with one of them.
+    Server(usize),
+    /// Its tools, on and off.
+    Switches(usize),
 }
 
 /// What choosing an item does.
@@ -46,6 +52,14 @@ pub enum Choice {
     Copy(String),
     /// A command.
     Command(Named),
+    /// A server.
+    Server(usize),
+    /// Something to do with one.
+    Act(usize, Act),
+    /// A tool to turn on or off.
+    Switch(usize, String),
+    /// One more server.
+    AddServer,
     /// Something of a server that is held back, or all of it.
     Change(usize, Option<What>),
 }
@@ -98,13 +112,14 @@ pub enum Named {
     Export,
     ExportJson,
     Changes,
+    Servers,
     Reconnect,
     Help,
     Quit,
 }
 
 /// The commands, in the order of the list.
-pub const COMMANDS: [(Named, &str, &str); 20] = [
+pub const COMMANDS: [(Named, &str, &str); 21] = [
     (Named::Tools, "tools", "look at tools and run one by hand"),
     (Named::Resources, "resources", "browse and read resources"),
     (Named::Prompts, "prompts", "fill in a prompt of the server"),
@@ -141,6 +156,11 @@ pub const COMMANDS: [(Named, &str, &str); 20] = [
         Named::Changes,
         "changes",
         "what is new or different at a server, and held back",
+    ),
+    (
+        Named::Servers,
+        "servers",
+        "each server: state, tools on and off, key; add one",
     ),
     (Named::Reconnect, "reconnect", "connect again now (Ctrl-R)"),
     (Named::Help, "help", "the keys"),
@@ -277,6 +297,9 @@ fn all(kind: Kind, app: &App) -> Vec<Item> {
                 .collect()
         }),
         Kind::Chats => chats(app),
+        Kind::Servers => app.server_items(),
+        Kind::Server(place) => app.act_items(place),
+        Kind::Switches(place) => app.switch_items(place),
         Kind::Copy => copyable(app),
         Kind::Commands => COMMANDS
             .iter()

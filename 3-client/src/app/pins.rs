@@ -2,7 +2,7 @@
 //! different is held back until a person has looked at it. A description is read by a model; changing it
 //! after approval is an attack, and so is adding a tool to a list that was looked at.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 use similar::{ChangeTag, TextDiff};
@@ -29,6 +29,9 @@ struct Pinned {
     /// Nothing when an older version of this program wrote the file.
     owner: Option<String>,
     tools: BTreeMap<String, String>,
+    /// Tools that a person turned off.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    off: BTreeSet<String>,
 }
 
 /// The file, as this version and the one before wrote it.
@@ -44,7 +47,13 @@ impl From<Stored> for Pins {
         let servers = match stored {
             Stored::Now { servers } => servers,
             Stored::ToolsAlone(servers) => {
-                let pinned = |(address, tools)| (address, Pinned { owner: None, tools });
+                let pinned = |(address, tools)| {
+                    let pinned = Pinned {
+                        tools,
+                        ..Pinned::default()
+                    };
+                    (address, pinned)
+                };
                 servers.into_iter().map(pinned).collect()
             }
         };
@@ -193,6 +202,22 @@ impl Pins {
             }
         }
         Holding::of(held)
+    }
+
+    /// Whether a person turned this tool off.
+    #[must_use]
+    pub fn is_off(&self, address: &str, tool: &str) -> bool {
+        let pinned = self.servers.get(address);
+        pinned.is_some_and(|pinned| pinned.off.contains(tool))
+    }
+
+    /// Turns a tool off, or on again.
+    pub fn switch(&mut self, address: &str, tool: &str) {
+        if let Some(pinned) = self.servers.get_mut(address)
+            && !pinned.off.remove(tool)
+        {
+            pinned.off.insert(tool.to_owned());
+        }
     }
 
     /// A person has looked at it and takes it.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::agent::Wanted;
 use crate::catalog::Catalog;
-use crate::config::Approve;
+use crate::config::{Approve, Endpoint, ServerConfig};
 use crate::editor::Editor;
 use crate::failure::Failure;
 
@@ -35,6 +35,8 @@ pub enum Connection {
 pub struct Server {
     /// Its name.
     pub name: String,
+    /// How it is reached. Its key isn't kept here.
+    pub config: ServerConfig,
     /// Where it is, for the screen.
     pub place: String,
     /// What its pins are kept under: where it is, in full.
@@ -53,6 +55,30 @@ pub struct Server {
     pub held: Holding,
     /// What of it was said already.
     pub(super) told: HashSet<What>,
+}
+
+impl Server {
+    pub(super) fn new(config: &ServerConfig) -> Self {
+        Self {
+            name: config.name.clone(),
+            place: match &config.endpoint {
+                Endpoint::Http(url) | Endpoint::Sse(url) => url.clone(),
+                Endpoint::Stdio { command, .. } => command.clone(),
+            },
+            address: config.endpoint.address(),
+            has_key: config.key.is_some(),
+            in_the_clear: config.is_in_the_clear(),
+            approve: config.approve,
+            connection: Connection::Connecting,
+            catalog: Catalog::default(),
+            held: Holding::default(),
+            told: HashSet::new(),
+            config: ServerConfig {
+                key: None,
+                ..config.clone()
+            },
+        }
+    }
 }
 
 /// A call that waits for a person.

@@ -2,7 +2,7 @@ use serde_json::{Map, json};
 
 use super::conversation::{CallState, Ended};
 use super::*;
-use crate::catalog::{Hints, Tool};
+use crate::catalog::{Catalog, Hints, Tool};
 use crate::chat::{Message, Reply, Role, ToolCall};
 use crate::config::Given;
 use crate::link::LinkEvent;

@@ -2,6 +2,8 @@
 
 use super::conversation::{Answer, CallState, Closing, Ended};
 use super::*;
+use crate::agent::READ_RESOURCE;
+use crate::catalog::Tool;
 use crate::chat::Reply;
 
 /// What a running turn is doing. Each looks different on screen.
@@ -92,9 +94,12 @@ impl App {
                 name: &s.name,
                 catalog: &s.catalog,
                 tools: {
+                    let is_off = |t: &&Tool| self.pins.is_off(&s.address, &t.name);
                     let tools = s.catalog.tools.iter();
-                    tools.filter(|t| !s.held.covers(&t.name)).collect()
+                    let tools = tools.filter(|t| !s.held.covers(&t.name) && !is_off(t));
+                    tools.collect()
                 },
+                reads: !self.pins.is_off(&s.address, READ_RESOURCE),
             });
         let offered = offers(ready, self.servers.len() > 1);
         let turn = self.id();
@@ -218,7 +223,7 @@ impl App {
                     card.call.arguments = arguments;
                     card.state = CallState::Running;
                     *rev += 1;
-                    let name = card.call.name.clone();
+                    let name = card.title();
                     self.phase(chat, Phase::Calling(name));
                 }
             }

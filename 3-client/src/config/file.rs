@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Approve, Config, ConfigError, DEFAULT_URL, Endpoint, Given, Limits, MAX_SERVERS, Protocol,
-    ServerConfig, ThemeName, key,
+    ServerConfig, ThemeName, check_name, key,
 };
 use crate::secret::Secret;
 
@@ -209,17 +209,12 @@ fn chat_place(
 }
 
 fn direct(url: &str, others: &[ServerConfig]) -> ServerConfig {
-    let endpoint = if url.trim_end_matches('/').ends_with("/sse") {
-        Endpoint::Sse(url.to_owned())
-    } else {
-        Endpoint::Http(url.to_owned())
-    };
     // A name stands for one server only: approvals and dialogs go by it.
     let free = |name: &&str| !others.iter().any(|s| s.name == *name);
     let name = ["local", "given", "command-line"].into_iter().find(free);
     ServerConfig {
         name: name.unwrap_or("from-the-command-line").into(),
-        endpoint,
+        endpoint: Endpoint::of_url(url),
         key: None,
         protocol: Protocol::Auto,
         approve: Approve::None,
@@ -242,13 +237,7 @@ impl ServerSection {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<ServerConfig, ConfigError> {
         let fail = |what: &str| ConfigError::Value(format!("servers.{name}: {what}"));
-        // The name becomes part of a function name that a model types.
-        if name.is_empty()
-            || name.len() > 24
-            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        {
-            return Err(fail("a server's name has 1 to 24 letters, digits or -"));
-        }
+        check_name(&name).map_err(|what| fail(&what))?;
         let endpoint = match (self.url, self.sse_url, self.command) {
             (Some(url), None, None) => Endpoint::Http(url),
             (None, Some(url), None) => Endpoint::Sse(url),

@@ -99,7 +99,30 @@ pub enum Endpoint {
     },
 }
 
+/// Whether a server may have this name: it becomes part of a function name that a model types.
+///
+/// # Errors
+/// What a name may be.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let is_fine = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if (1..=24).contains(&name.len()) && name.bytes().all(is_fine) {
+        Ok(())
+    } else {
+        Err("a server's name has 1 to 24 letters, digits or -".into())
+    }
+}
+
 impl Endpoint {
+    /// The transport that an address of this form is meant for.
+    #[must_use]
+    pub fn of_url(url: &str) -> Self {
+        if url.trim_end_matches('/').ends_with("/sse") {
+            Self::Sse(url.to_owned())
+        } else {
+            Self::Http(url.to_owned())
+        }
+    }
+
     /// Where it is, in full: two child processes of one program are two servers.
     #[must_use]
     pub fn address(&self) -> String {

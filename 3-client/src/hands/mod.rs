@@ -13,7 +13,7 @@ use crate::app::watched::Watched;
 use crate::command::Command;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::link::Hub;
+use crate::link::{Hub, LinkEvent};
 use crate::session::Session;
 use crate::session::question::{Answer, Asked};
 use crate::store::{self, Store};
@@ -38,6 +38,9 @@ pub(crate) struct Hands {
     wire: WireLog,
     store: Option<Store>,
     events: mpsc::Sender<Event>,
+    /// Where servers that are added tell what happens to them.
+    links: mpsc::Sender<(usize, LinkEvent)>,
+    added: tokio::task::JoinSet<()>,
     turns: HashMap<u64, TurnHandle>,
     by_hand: tokio::task::JoinSet<()>,
     questions: HashMap<u64, oneshot::Sender<Answer>>,
@@ -52,12 +55,15 @@ impl Hands {
         wire: WireLog,
         store: Option<Store>,
         events: mpsc::Sender<Event>,
+        links: mpsc::Sender<(usize, LinkEvent)>,
     ) -> Self {
         Self {
             hub,
             wire,
             store,
             events,
+            links,
+            added: tokio::task::JoinSet::new(),
             turns: HashMap::new(),
             by_hand: tokio::task::JoinSet::new(),
             questions: HashMap::new(),
@@ -86,11 +92,23 @@ impl Hands {
                     handle.cancel.cancel();
                 }
             }
-            Command::Reconnect => {
-                for place in 0..app.servers.len() {
-                    if let Ok(link) = self.hub.link(place) {
-                        link.reconnect();
-                    }
+            Command::Reconnect(one) => {
+                let places = one.map_or(0..app.servers.len(), |place| place..place + 1);
+                for link in places.filter_map(|place| self.hub.link(place).ok()) {
+                    link.reconnect();
+                }
+            }
+            Command::SignIn { server, key } => {
+                if let Ok(link) = self.hub.link(server) {
+                    link.sign_in(key);
+                }
+            }
+            Command::AddServer(config) => {
+                let place = self.hub.add(*config);
+                if let Ok(link) = self.hub.link(place) {
+                    let (events, over) = (self.links.clone(), self.cancel.child_token());
+                    self.added
+                        .spawn(async move { link.run(place, events, over).await });
                 }
             }
             Command::Call {
@@ -302,6 +320,11 @@ impl Hands {
     /// Cancels everything, so that the servers are told.
     pub(crate) fn let_go(&mut self) {
         self.cancel.cancel();
+    }
+
+    /// Resolves when the servers that were added have been told goodbye.
+    pub(crate) async fn gone(&mut self) {
+        while self.added.join_next().await.is_some() {}
     }
 }
 

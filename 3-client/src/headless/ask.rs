@@ -7,14 +7,16 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{Lines, USAGE, complain, print, print_json, with_lines};
-use crate::agent::{self, AgentEvent, Decision, Source, Target, Turn, Wanted, offers};
-use crate::app::pins::Pins;
+use crate::agent::{
+    self, AgentEvent, Decision, READ_RESOURCE, Source, Target, Turn, Wanted, offers,
+};
+use crate::app::{conversation::purpose, pins::Pins};
 use crate::chat::{Ask, Message, Role};
 use crate::config::{Approve, Config};
 use crate::failure::Failure;
 use crate::store::Store;
 use crate::tap::ProgressKind;
-use crate::untrusted::{clean_line, name};
+use crate::untrusted::name;
 use crate::wire::WireLog;
 
 /// The longest question read from standard input.
@@ -35,7 +37,7 @@ pub async fn ask(
         Err(message) => return complain(&message, USAGE),
     };
     with_lines(config, &wire, async |lines, cancel| {
-        look(config, lines)?;
+        let pins = look(config, lines)?;
         let own = lines.catalogs.first().and_then(Option::as_ref);
         let chat = own.and_then(|c| Some((c, c.tool(&config.chat_tool)?)));
         let Some((own, chat)) = chat else {
@@ -49,7 +51,12 @@ pub async fn ask(
             server,
             name: &config.servers[server].name,
             catalog,
-            tools: catalog.tools.iter().collect(),
+            tools: {
+                let address = config.servers[server].endpoint.address();
+                let tools = catalog.tools.iter();
+                tools.filter(|t| !pins.is_off(&address, &t.name)).collect()
+            },
+            reads: !pins.is_off(&config.servers[server].endpoint.address(), READ_RESOURCE),
         });
         let offered = offers(sources, config.servers.len() > 1);
         let mut messages: Vec<Message> = config
@@ -82,6 +89,7 @@ pub async fn ask(
                 as_json,
                 failure: None,
                 held: None,
+                names: config.servers.iter().map(|s| s.name.clone()).collect(),
                 wrote: String::new(),
             };
             while let Some(event) = received.recv().await {
@@ -104,7 +112,7 @@ pub async fn ask(
 }
 
 /// Compares what the servers offer with what was looked at. Nobody is here who could look now.
-fn look(config: &Config, lines: &Lines) -> Result<(), Failure> {
+fn look(config: &Config, lines: &Lines) -> Result<Pins, Failure> {
     let store = Store::find(&|name| std::env::var(name).ok());
     let mut pins = match store.as_ref().map(Store::pins) {
         Some(Ok(pins)) => pins,
@@ -144,7 +152,7 @@ fn look(config: &Config, lines: &Lines) -> Result<(), Failure> {
         let text = format!("what these servers offer can't be remembered: {error}");
         let _ = complain(&text, 0);
     }
-    Ok(())
+    Ok(pins)
 }
 
 fn question_text(given: &str) -> Result<String, String> {
@@ -185,6 +193,7 @@ struct Shown {
     as_json: bool,
     failure: Option<Failure>,
     held: Option<Failure>,
+    names: Vec<String>,
     wrote: String,
 }
 
@@ -222,6 +231,8 @@ impl Shown {
             }
             AgentEvent::Wanted(wanted) => {
                 let arguments = Value::Object(wanted.call.arguments.clone());
+                let at = wanted.target.server();
+                let server = at.and_then(|at| self.names.get(at)).map(String::as_str);
                 let verdict = if wanted.target == Target::Unknown {
                     "there is no such tool"
                 } else if decision(&wanted, approve) == Decision::Call {
@@ -231,8 +242,8 @@ impl Shown {
                 };
                 let _ = complain(
                     &format!(
-                        "the model asks for {} {arguments}: {verdict}",
-                        clean_line(&wanted.call.name)
+                        "the model asks to {} {arguments}: {verdict}",
+                        purpose(&wanted.target, &wanted.call, server)
                     ),
                     0,
                 );

@@ -34,11 +34,11 @@ pub async fn tools(config: &Config, wire: WireLog, as_json: bool) -> ExitCode {
                     true => String::new(),
                     false => format!("  [{}]", brief.join(" · ")),
                 };
-                print(&format!(
-                    "{:<22} {}{brief}\n",
-                    name(&tool.name),
-                    clean_line(first)
-                ));
+                let full = match config.servers.len() {
+                    1 => name(&tool.name),
+                    _ => format!("{server}/{}", name(&tool.name)),
+                };
+                print(&format!("{full:<22} {}{brief}\n", clean_line(first)));
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -17,37 +17,16 @@ use crate::untrusted::{clean, clean_line};
 
 /// How one server stands, in words and colour.
 fn standing(server: &Server, app: &App, theme: &Theme) -> (String, Style) {
-    match &server.connection {
-        Connection::Connecting => ("connecting…".into(), theme.warn),
-        Connection::Ready if !server.held.items().is_empty() => {
-            let held = server.held.items().len();
-            (format!("{held} held back: /changes"), theme.warn)
-        }
-        Connection::Ready if server.in_the_clear => ("key sent unencrypted".into(), theme.warn),
-        Connection::Ready => (
-            if server.has_key {
-                "key accepted"
-            } else {
-                "no key"
-            }
-            .into(),
-            theme.good,
-        ),
-        Connection::Down(failure, retry) => {
-            let again = retry.map_or_else(String::new, |at| {
-                format!(", again in {}", seconds(at.saturating_sub(app.now)))
-            });
-            match failure.kind() {
-                Kind::SignedOut => ("signed out: key refused".into(), theme.bad),
-                Kind::Held => ("held back".into(), theme.warn),
-                Kind::Forbidden => ("not allowed".into(), theme.bad),
-                Kind::Throttled => (format!("throttled{again}"), theme.warn),
-                Kind::Away => (format!("away{again}"), theme.warn),
-                Kind::Overloaded => (format!("busy{again}"), theme.warn),
-                Kind::Cancelled | Kind::Broken => (format!("can't connect{again}"), theme.bad),
-            }
-        }
-    }
+    let style = match &server.connection {
+        Connection::Connecting => theme.warn,
+        Connection::Ready if server.in_the_clear || !server.held.items().is_empty() => theme.warn,
+        Connection::Ready => theme.good,
+        Connection::Down(failure, _) => match failure.kind() {
+            Kind::SignedOut | Kind::Forbidden | Kind::Cancelled | Kind::Broken => theme.bad,
+            Kind::Throttled | Kind::Overloaded | Kind::Away | Kind::Held => theme.warn,
+        },
+    };
+    (server.standing(app.now), style)
 }
 
 fn provider(server: &Server) -> String {

@@ -123,7 +123,8 @@ impl View {
             Overlay::None => {}
             Overlay::Find(_) => place = None,
             Overlay::Wire => {
-                wire::pane(&app.wire, rows(1, area.height - 1), buffer, &theme);
+                let several = app.servers.len() > 1;
+                wire::pane(&app.wire, several, rows(1, area.height - 1), buffer, &theme);
                 place = None;
             }
             Overlay::Pick(picker) => {
@@ -156,30 +157,30 @@ fn disarm(buffer: &mut ratatui::buffer::Buffer) {
 }
 
 fn welcome(app: &App, area: Rect, buffer: &mut ratatui::buffer::Buffer, theme: &Theme) {
-    let Some(server) = app.servers.first() else {
-        return;
-    };
-    let tools = server.catalog.tools.len();
-    let lines = [
-        (
-            "This is an MCP client. It reaches a model only through an MCP server,".to_owned(),
-            theme.dim,
-        ),
-        (
-            "and each tool call that the model wants is shown to you first.".to_owned(),
-            theme.dim,
-        ),
-        (String::new(), theme.dim),
-        (clean_line(&server.place), theme.title),
-        (
+    let words = [
+        "This is an MCP client. It reaches a model only through an MCP server,",
+        "and each tool call that the model wants is shown to you first.",
+        "",
+    ];
+    let mut lines: Vec<_> = words.map(|text| (text.to_owned(), theme.dim)).into();
+    let several = app.servers.len() > 1;
+    for server in &app.servers {
+        let name = if several {
+            format!("{}: ", server.name)
+        } else {
+            String::new()
+        };
+        lines.push((format!("{name}{}", clean_line(&server.place)), theme.title));
+        lines.push((
             format!(
-                "tools: {tools} · resources: {} · prompts: {}",
+                "tools: {} · resources: {} · prompts: {}",
+                server.catalog.tools.len(),
                 server.catalog.resources.len(),
                 server.catalog.prompts.len()
             ),
             theme.dim,
-        ),
-    ];
+        ));
+    }
     for (y, (text, style)) in (area.y..area.bottom()).zip(lines) {
         Line::styled(
             wrap::clip(&text, area.width.saturating_sub(2).into()),

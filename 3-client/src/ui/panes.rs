@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::app::form::{Form, Kind as FieldKind, Purpose};
 use crate::app::overlays::Text;
 use crate::app::picker::{Item, Kind, Picker};
+use crate::editor::Editor;
 use crate::untrusted::{clean, clean_line, name};
 
 fn row(area: Rect, y: u16) -> Rect {
@@ -35,7 +36,10 @@ pub fn picker(app: &App, picker: &Picker, area: Rect, buffer: &mut Buffer, theme
         Kind::Chats => "Chats · type to search",
         Kind::Copy => "Copy",
         Kind::Commands => "Commands",
-        Kind::Changes => "Changed tools · Enter shows the change",
+        Kind::Changes => "Held back · Enter shows the change",
+        Kind::Servers => "Servers · Enter shows what can be done",
+        Kind::Server(_) => "This server",
+        Kind::Switches(_) => "Tools · Enter turns one on or off",
     };
     let inner = frame(title, area, buffer, theme);
     if inner.height == 0 {
@@ -150,6 +154,7 @@ pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Opti
             FieldKind::Number => "number",
             FieldKind::Bool => "yes or no",
             FieldKind::Json => "JSON",
+            FieldKind::Secret => "not shown",
         };
         let needed = if field.required { ", needed" } else { "" };
         let choices = if field.choices.is_empty() {
@@ -172,8 +177,11 @@ pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Opti
         .render(row(inner, y), buffer);
         y += 1;
         let width = usize::from(inner.width.saturating_sub(2)).max(2);
-        let (lines, (line, column)) =
-            super::bars::input_lines(field.editor.text(), field.editor.cursor(), width);
+        let (shown, at) = match field.kind {
+            FieldKind::Secret => dots(&field.editor),
+            _ => (field.editor.text().to_owned(), field.editor.cursor()),
+        };
+        let (lines, (line, column)) = super::bars::input_lines(&shown, at, width);
         let most = usize::from(inner.bottom().saturating_sub(y + 2))
             .clamp(1, if field.kind == FieldKind::Json { 30 } else { 4 });
         let first = (line + 1).saturating_sub(most);
@@ -205,6 +213,13 @@ pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Opti
             .render(row(inner, inner.bottom().saturating_sub(1)), buffer);
     }
     cursor
+}
+
+/// A dot for each character, and where the cursor is among them.
+fn dots(editor: &Editor) -> (String, usize) {
+    let dots = |text: &str| "•".repeat(text.chars().count());
+    let before = dots(&editor.text()[..editor.cursor()]);
+    (dots(editor.text()), before.len())
 }
 
 /// Below this width, two columns are one.
