@@ -36,6 +36,8 @@ pub enum Event {
         /// What.
         event: AgentEvent,
     },
+    /// A person wants the chat summed up.
+    Compact,
     /// What a person said to the call that waits, where nothing can be typed by accident.
     Decide(Consent),
     /// Messages were filed while the wire pane is open.

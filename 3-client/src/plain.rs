@@ -31,7 +31,7 @@ use crate::{
 const MAX_LINE: u64 = 256 * 1024;
 /// Columns in which arguments are folded.
 const WIDTH: u16 = 100;
-const HELP: &str = "Write a message and press Enter. /stop stops an answer, /new starts a new chat, /servers says how each server stands, /tools lists the tools, /changes shows what is new at a server and held back, /quit leaves. Lines that begin with | are the model's, a tool's or a server's; all others are this program's.";
+const HELP: &str = "Write a message and press Enter. /stop stops an answer, /new starts a new chat, /servers says how each server stands, /tools lists the tools, /compact has the model sum the chat up, /changes shows what is new at a server and held back, /quit leaves. Lines that begin with | are the model's, a tool's or a server's; all others are this program's.";
 
 /// Prints whole lines; a terminal is never shown what it would act on.
 fn say(text: &str) {
@@ -161,7 +161,11 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
         };
         app.now = began.elapsed();
         let send = matches!(event, Event::Paste(_));
-        if let Event::Agent { event, .. } = &event {
+        // A summary is no answer, and is told as what it is.
+        let sums_up = app.chat().running.as_ref().is_some_and(|r| r.sums_up);
+        if let Event::Agent { event, .. } = &event
+            && !sums_up
+        {
             tell_agent(event, &mut lines);
         }
         let before = app.chat().entries.len();
@@ -218,6 +222,10 @@ fn tell_entries(app: &App, before: usize, lines: &mut Lines) {
                 }
             }
             Body::Note(text) => say(&clean_line(text)),
+            Body::Summary(text) => {
+                say("Summed up. From here on, the model is sent this:");
+                quote(text);
+            }
             Body::User { .. } | Body::Answer(_) | Body::Call(_) => {}
         }
     }
@@ -298,6 +306,7 @@ fn command(app: &mut App, line: &str, looked_at: &mut LookedAt) -> Typed {
             say(HELP);
             Typed::Done
         }
+        "/compact" => Typed::Event(Event::Compact),
         "/servers" => {
             for server in &app.servers {
                 let standing = server.standing(app.now);
@@ -409,8 +418,10 @@ fn tell_agent(event: &AgentEvent, lines: &mut Lines) {
                 say("The answer is cut here.");
             }
         }
-        AgentEvent::Wanted(_) | AgentEvent::Asking | AgentEvent::Calling(..) | AgentEvent::Done => {
-        }
+        AgentEvent::Wanted(_)
+        | AgentEvent::Asking { .. }
+        | AgentEvent::Calling(..)
+        | AgentEvent::Done => {}
     }
 }
 

@@ -87,6 +87,7 @@ impl Rig {
                 .tool("ollama-chat")
                 .unwrap()
                 .fingerprint(&self.catalog.owner()),
+            window: None,
             offered: offers(
                 std::iter::once(Source {
                     server: 0,

@@ -296,6 +296,28 @@ async fn the_line_by_line_chat_asks_before_it_calls_and_draws_nothing() {
 }
 
 #[tokio::test]
+async fn a_chat_of_two_hundred_turns_still_answers_and_can_be_summed_up() {
+    let server = Server::start(None).await;
+    let questions: String = (1..=200).map(|n| format!("question {n}\n")).collect();
+    let input = format!("{questions}/compact\nafter it\n");
+    let ran = run(&server.url, None, &["--plain"], &input).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("You said: question 200."), "{}", ran.out);
+    let told: Vec<&str> = ran
+        .out
+        .lines()
+        .filter(|l| l.contains("sent any more"))
+        .collect();
+    assert_eq!(told.len(), 1, "said once: {told:?}");
+    let (_, summed_up) = ran.out.split_once("Summed up.").unwrap();
+    assert!(summed_up.contains("| You said: Sum up our conversation"));
+    assert!(summed_up.contains("You said: after it."), "{summed_up}");
+    // What was sent last: the summary and the question.
+    let sent = *server.seen.messages.lock().unwrap();
+    assert_eq!(sent, 2);
+}
+
+#[tokio::test]
 async fn a_terminal_that_cannot_be_drawn_on_gets_lines_and_no_terminal_at_all_a_sentence() {
     let server = Server::start(None).await;
     let ran = run_in("dumb", &server.url, None, &[], "hello\n").await;

@@ -15,6 +15,7 @@ use crate::link::Hub;
 use crate::session::ToolResult;
 use crate::tap::Progress;
 
+mod budget;
 mod offers;
 
 pub use offers::{Offered, READ_RESOURCE, Source, Target, offers};
@@ -40,6 +41,8 @@ pub struct Turn {
     pub chat_fingerprint: String,
     /// The conversation so far and the model.
     pub ask: Ask,
+    /// How many tokens the model reads, when it has said so.
+    pub window: Option<u64>,
     /// What the model may ask for.
     pub offered: Vec<Offered>,
     /// Model calls before the loop is stopped.
@@ -76,7 +79,10 @@ pub enum Decision {
 #[derive(Debug, Clone, PartialEq)]
 pub enum AgentEvent {
     /// The model is being asked.
-    Asking,
+    Asking {
+        /// Older messages that aren't sent, because the model doesn't read so much.
+        left_out: usize,
+    },
     /// A piece of thinking or text, or a place in a queue.
     Progress(Progress),
     /// The model has said all it will in this round.
@@ -118,7 +124,6 @@ async fn rounds(
     let mut number = 0;
     let mut left = turn.time;
     for _ in 0..turn.rounds {
-        check_size(&turn.ask.messages)?;
         let reply = within(&mut left, cancel, async |cancel| {
             ask(hub, turn, events, cancel).await
         })
@@ -176,24 +181,14 @@ async fn within<T>(
     done
 }
 
-/// Whether the conversation can still be sent.
+/// Whether the conversation can be sent.
 fn check_size(messages: &[Message]) -> Result<(), Failure> {
-    let arguments = |call: &ToolCall| {
-        let values = call.arguments.values();
-        values
-            .filter_map(Value::as_str)
-            .map(str::len)
-            .sum::<usize>()
-    };
-    let size: usize = messages
-        .iter()
-        .map(|m| m.content.len() + m.tool_calls.iter().map(arguments).sum::<usize>())
-        .sum();
+    let size: usize = messages.iter().map(budget::size).sum();
     if size <= MAX_CONVERSATION {
         return Ok(());
     }
     Err(Failure::TooMuch(format!(
-        "the conversation is {} MiB long, and at most {} MiB of one are sent; begin a new chat",
+        "what was said in this turn is {} MiB long, and at most {} MiB are sent; attach less, or begin a new chat",
         size >> 20,
         MAX_CONVERSATION >> 20
     )))
@@ -206,13 +201,17 @@ async fn ask(
     events: &mpsc::Sender<AgentEvent>,
     cancel: &CancellationToken,
 ) -> Result<Reply, Failure> {
-    let _ = events.send(AgentEvent::Asking).await;
+    let mut ask = turn.ask.clone();
+    ask.tools = turn.offered.iter().map(|o| o.offer.clone()).collect();
+    let beside = serde_json::to_string(&ask.tools).map_or(0, |tools| tools.len());
+    let left_out;
+    (ask.messages, left_out) = budget::fit(&turn.ask.messages, turn.window, beside);
+    check_size(&ask.messages)?;
+    let _ = events.send(AgentEvent::Asking { left_out }).await;
     let link = hub.link(turn.server)?;
     let session = link.session()?;
     link.vouch(&turn.chat_tool, &turn.chat_fingerprint).await?;
     let (sender, mut pieces) = mpsc::channel(64);
-    let mut ask = turn.ask.clone();
-    ask.tools = turn.offered.iter().map(|o| o.offer.clone()).collect();
     let arguments = ask.arguments();
     let pass_on = async {
         while let Some(piece) = pieces.recv().await {

@@ -147,6 +147,8 @@ pub enum Body {
     Trouble(Trouble),
     /// Something to know. The model isn't told.
     Note(String),
+    /// What was said before, in the model's words. From here on, the model is sent this in its place.
+    Summary(String),
 }
 
 /// One entry of a conversation.
@@ -185,14 +187,25 @@ pub fn messages(system: Option<&str>, entries: &[Entry]) -> Vec<Message> {
         .map(|text| Message::new(Role::System, text))
         .into_iter()
         .collect();
-    for entry in entries {
+    let summed_up = entries
+        .iter()
+        .rposition(|e| matches!(e.body, Body::Summary(_)))
+        .unwrap_or(0);
+    for (at, entry) in entries.iter().enumerate() {
         match &entry.body {
-            Body::User { text, attached } => {
-                let mut content = text.clone();
-                for Attachment { uri, text, server } in attached {
-                    content.push_str(&format!("\n\nResource {uri} of {server}:\n{text}"));
+            // What is attached stays, word for word.
+            Body::User { attached, .. } if at < summed_up => {
+                if !attached.is_empty() {
+                    messages.push(pinned(with_attached("", attached)));
                 }
-                messages.push(Message::new(Role::User, content));
+            }
+            _ if at < summed_up => {}
+            Body::User { text, attached } => {
+                let content = with_attached(text, attached);
+                messages.push(Message {
+                    pinned: !attached.is_empty(),
+                    ..Message::new(Role::User, content)
+                });
             }
             Body::Answer(answer) if !answer.text.is_empty() || !answer.calls.is_empty() => {
                 messages.push(Message {
@@ -201,10 +214,40 @@ pub fn messages(system: Option<&str>, entries: &[Entry]) -> Vec<Message> {
                 });
             }
             Body::Call(card) => messages.push(Message::result(&card.call, told(&card.state))),
+            Body::Summary(text) => {
+                messages.push(pinned(format!("What was said so far, summed up:\n{text}")));
+            }
             Body::Answer(_) | Body::Trouble(_) | Body::Note(_) => {}
         }
     }
     messages
+}
+
+fn pinned(content: String) -> Message {
+    Message {
+        pinned: true,
+        ..Message::new(Role::User, content)
+    }
+}
+
+fn with_attached(text: &str, attached: &[Attachment]) -> String {
+    let mut content = text.to_owned();
+    for Attachment { uri, text, server } in attached {
+        content.push_str(&format!("\n\nResource {uri} of {server}:\n{text}"));
+    }
+    content
+}
+
+/// How full the model's context was after the newest answer that says so.
+#[must_use]
+pub fn context(entries: &[Entry]) -> Option<Context> {
+    entries.iter().rev().find_map(|entry| match &entry.body {
+        Body::Answer(Answer {
+            ended: Some(Ended::Whole(closing)),
+            ..
+        }) => closing.context,
+        _ => None,
+    })
 }
 
 impl CallCard {
@@ -310,5 +353,37 @@ mod tests {
         );
         assert_eq!(messages[0].role, Role::System);
         assert!(messages[1].content.contains("docs://a") && messages[1].content.ends_with("body"));
+    }
+
+    #[test]
+    fn a_summary_stands_for_what_was_said_before_and_what_was_attached_stays() {
+        let user = |text: &str, attached: Vec<Attachment>| {
+            entry(Body::User {
+                text: text.into(),
+                attached,
+            })
+        };
+        let attachment = Attachment {
+            server: "local".into(),
+            uri: "docs://a".into(),
+            text: "body".into(),
+        };
+        let entries = [
+            user("old", vec![attachment]),
+            user("older", Vec::new()),
+            entry(Body::Summary("they talked".into())),
+            user("new", Vec::new()),
+        ];
+        let sent = messages(Some("be brief"), &entries);
+        let sent: Vec<&str> = sent.iter().map(|m| m.content.as_str()).collect();
+        assert_eq!(
+            sent,
+            [
+                "be brief",
+                "\n\nResource docs://a of local:\nbody",
+                "What was said so far, summed up:\nthey talked",
+                "new"
+            ]
+        );
     }
 }

@@ -55,6 +55,7 @@ pub fn markdown(chat: &Chat) -> String {
             Body::Trouble(trouble) => {
                 write!(out, "\n*{}*\n", clean_line(&trouble.headline))
             }
+            Body::Summary(text) => write!(out, "\n## Summed up\n\n{}", quoted(text)),
             Body::Note(_) => Ok(()),
         };
     }

@@ -17,6 +17,7 @@ use crate::tap::ProgressKind;
 
 mod approvals;
 mod changes;
+mod compact;
 pub mod conversation;
 pub mod export;
 pub mod form;
@@ -135,6 +136,7 @@ impl App {
             attached: Vec::new(),
             key: format!("{}-{id}", self.run),
             unsaved: false,
+            left_out: 0,
             retry_at: None,
         });
         self.current = self.chats.len() - 1;
@@ -300,6 +302,7 @@ impl App {
             Event::Key(_) | Event::Resize | Event::Tick => Vec::new(),
             Event::Link(place, event) => self.link(place, event),
             Event::Agent { chat, turn, event } => self.agent(chat, turn, event),
+            Event::Compact => self.compact(),
             Event::Decide(consent) => self.consent(consent),
             Event::Wire(entries) => {
                 self.wire.feed(entries);

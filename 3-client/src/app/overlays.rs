@@ -328,6 +328,7 @@ impl App {
                     self.chat_mut().unsaved = true;
                 }
             }
+            Named::Compact => return self.compact(),
             Named::Retry => return self.retry(),
             Named::EditLast => return self.edit_last(),
             Named::Editor => return vec![Command::Editor(self.chat().input.text().to_owned())],

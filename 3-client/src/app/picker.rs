@@ -113,13 +113,14 @@ pub enum Named {
     ExportJson,
     Changes,
     Servers,
+    Compact,
     Reconnect,
     Help,
     Quit,
 }
 
 /// The commands, in the order of the list.
-pub const COMMANDS: [(Named, &str, &str); 21] = [
+pub const COMMANDS: [(Named, &str, &str); 22] = [
     (Named::Tools, "tools", "look at tools and run one by hand"),
     (Named::Resources, "resources", "browse and read resources"),
     (Named::Prompts, "prompts", "fill in a prompt of the server"),
@@ -150,6 +151,11 @@ pub const COMMANDS: [(Named, &str, &str); 21] = [
         "change your last message and send it again",
     ),
     (Named::Editor, "editor", "write in $EDITOR (Ctrl-G)"),
+    (
+        Named::Compact,
+        "compact",
+        "have the model sum the chat up, and go on from there",
+    ),
     (Named::Export, "export", "write this chat as Markdown"),
     (Named::ExportJson, "export-json", "write this chat as JSON"),
     (

@@ -146,6 +146,8 @@ pub struct Chat {
     pub key: String,
     /// Whether the file is behind.
     pub unsaved: bool,
+    /// Older messages that weren't sent with the newest question.
+    pub left_out: usize,
     /// Until when the server asked to wait.
     pub retry_at: Option<Duration>,
 }

@@ -78,7 +78,7 @@ fn piece(app: &mut App, turn: u64, text: &str) {
     );
 }
 
-fn reply(text: &str, calls: Vec<ToolCall>) -> AgentEvent {
+pub(crate) fn reply(text: &str, calls: Vec<ToolCall>) -> AgentEvent {
     let mut reply = Reply::read(None, text);
     reply.message = Message {
         tool_calls: calls,

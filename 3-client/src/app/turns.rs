@@ -4,7 +4,7 @@ use super::conversation::{Answer, CallState, Closing, Ended};
 use super::*;
 use crate::agent::READ_RESOURCE;
 use crate::catalog::Tool;
-use crate::chat::Reply;
+use crate::chat::{Message, Reply, Role};
 
 /// What a running turn is doing. Each looks different on screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Running {
     pub answer: Option<u64>,
     /// Calls and their entries.
     pub calls: Vec<(u32, u64, Duration)>,
+    /// The model sums the chat up: what it says is no answer.
+    pub sums_up: bool,
 }
 
 impl App {
@@ -54,6 +56,11 @@ impl App {
 
     /// Starts a turn from the chat as it stands.
     pub(super) fn start(&mut self, chat: usize) -> Vec<Command> {
+        self.start_with(chat, None)
+    }
+
+    /// Starts a turn; with `sum_up`, one in which the model is asked for that alone, and has no tools.
+    pub(super) fn start_with(&mut self, chat: usize, sum_up: Option<&str>) -> Vec<Command> {
         let place = self.chat_server();
         let connection = self.servers.first().map(|s| &s.connection);
         let (Some(server), Some(Connection::Ready)) = (place, connection) else {
@@ -101,19 +108,25 @@ impl App {
                 },
                 reads: !self.pins.is_off(&s.address, READ_RESOURCE),
             });
-        let offered = offers(ready, self.servers.len() > 1);
+        let offered = match sum_up {
+            None => offers(ready, self.servers.len() > 1),
+            Some(_) => Vec::new(),
+        };
         let turn = self.id();
         let now = self.now;
         let state = &mut self.chats[chat];
+        let mut messages = conversation::messages(self.system.as_deref(), &state.entries);
+        messages.extend(sum_up.map(|words| Message::new(Role::User, words)));
         let ask = Turn {
             server,
             chat_tool: self.chat_tool.clone(),
             ask: Ask {
-                messages: conversation::messages(self.system.as_deref(), &state.entries),
+                messages,
                 model: state.model.clone(),
                 ..Ask::default()
             },
             chat_fingerprint,
+            window: conversation::context(&state.entries).map(|context| context.size),
             offered,
             rounds: self.limits.rounds,
             time: self.limits.turn(),
@@ -126,6 +139,7 @@ impl App {
             first_token: None,
             answer: None,
             calls: Vec::new(),
+            sums_up: sum_up.is_some(),
         });
         vec![Command::Start {
             chat: state.id,
@@ -197,9 +211,10 @@ impl App {
         };
         state.unsaved = true;
         match event {
-            AgentEvent::Asking => {
+            AgentEvent::Asking { left_out } => {
                 (running.asked, running.first_token, running.answer) = (now, None, None);
                 self.phase(chat, Phase::Sent);
+                self.leaves_out(chat, left_out);
             }
             AgentEvent::Progress(piece) => self.piece(chat, piece.kind, &piece.text),
             AgentEvent::Answered(reply) => self.answered(chat, *reply),
@@ -305,7 +320,8 @@ impl App {
             ProgressKind::Other => return,
         };
         let now = self.now;
-        if matches!(kind, ProgressKind::Thinking | ProgressKind::Content) {
+        let sums_up = self.chats[chat].running.as_ref().is_some_and(|r| r.sums_up);
+        if !sums_up && matches!(kind, ProgressKind::Thinking | ProgressKind::Content) {
             if let Some(running) = &mut self.chats[chat].running {
                 running.first_token.get_or_insert(now);
             }
@@ -335,6 +351,10 @@ impl App {
         else {
             return;
         };
+        if self.chats[chat].running.as_ref().is_some_and(|r| r.sums_up) {
+            self.summed_up(chat, &reply.message.content);
+            return;
+        }
         let (usage, timings) = (reply.usage, reply.timings);
         let speed = (timings.answer_ms > 0.0 && usage.completion_tokens > 0).then(|| {
             #[expect(

@@ -74,6 +74,7 @@ pub async fn ask(
                 model: config.model.clone(),
                 ..Ask::default()
             },
+            window: None,
             offered,
             rounds: config.limits.rounds,
             time: config.limits.turn(),
@@ -259,7 +260,7 @@ impl Shown {
                 self.failure = Some(failure);
             }
             AgentEvent::Progress(_)
-            | AgentEvent::Asking
+            | AgentEvent::Asking { .. }
             | AgentEvent::Calling(..)
             | AgentEvent::Called(_, Ok(_))
             | AgentEvent::Done => {}
@@ -268,7 +269,7 @@ impl Shown {
 
     fn json(&mut self, event: AgentEvent, approve: Approve) {
         let value = match event {
-            AgentEvent::Asking => json!({"event": "asking"}),
+            AgentEvent::Asking { left_out } => json!({"event": "asking", "left_out": left_out}),
             AgentEvent::Progress(piece) => {
                 json!({"event": format!("{:?}", piece.kind).to_lowercase(), "text": piece.text})
             }

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::dialog::fitting;
 use super::theme::Theme;
 use super::wrap::clip;
-use crate::app::{App, Connection, Phase, Server};
+use crate::app::{App, Connection, Phase, Server, conversation};
 use crate::failure::{Kind, seconds};
 use crate::untrusted::{clean, clean_line};
 
@@ -67,6 +67,15 @@ pub fn header(app: &App, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         if !who.is_empty() {
             spans.push(Span::styled(format!(" · {}", clean_line(&who)), theme.dim));
         }
+    }
+    if let Some(context) = conversation::context(&app.chat().entries).filter(|c| c.size > 0) {
+        let full = context.used.saturating_mul(100) / context.size;
+        let style = if full >= 80 { theme.warn } else { theme.dim };
+        spans.push(Span::styled(format!(" · context {full}%"), style));
+    }
+    if app.chat().left_out > 0 {
+        let text = format!(" · {} left out", app.chat().left_out);
+        spans.push(Span::styled(text, theme.warn));
     }
     if app.servers.len() > 1 {
         let ready = app

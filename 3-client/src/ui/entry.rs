@@ -71,6 +71,17 @@ impl Layout {
             Body::Call(card) => call(card, width, theme, head),
             Body::Trouble(trouble) => self::trouble(trouble, width, theme, head),
             Body::Note(text) => push(head, "· ", &clean(text), theme.dim, width),
+            Body::Summary(text) => {
+                let told =
+                    "summed up; from here on the model is sent this in place of what stands above:";
+                push(head, "≡ ", told, theme.dim, width);
+                for line in clean(text).lines().take(MAX_ROWS) {
+                    let bar = || vec![Span::styled("│ ", theme.frame)];
+                    let mut wrapper = Wrapper::new(width, bar(), bar());
+                    wrapper.push(line, theme.text);
+                    head.extend(wrapper.finish());
+                }
+            }
         }
         // An answer that is only a call shows nothing here; the call is an entry of its own.
         if head.len() + *text_len + tail.len() > 0 {
@@ -195,9 +206,6 @@ pub fn closing_line(closing: &Closing) -> String {
         parts.push(format!("{} tokens", closing.tokens));
     }
     parts.push(short(closing.total));
-    if let Some(context) = closing.context {
-        parts.push(format!("context {}/{}", context.used, context.size));
-    }
     if let Some(stopped) = &closing.stopped {
         parts.push(format!("stopped: {stopped}"));
     }

@@ -142,7 +142,7 @@ fn the_first_column_is_the_clients_and_no_text_from_outside_reaches_it() {
         match &mut entry.body {
             Body::Answer(answer) => answer.unfolded = true,
             Body::Call(card) => card.unfolded = true,
-            Body::User { .. } | Body::Trouble(_) | Body::Note(_) => {}
+            Body::User { .. } | Body::Trouble(_) | Body::Note(_) | Body::Summary(_) => {}
         }
     }
     for (width, height) in [(40, 200), (80, 120), (120, 100)] {
