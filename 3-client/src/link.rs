@@ -290,7 +290,7 @@ fn pause(failure: &Failure, attempt: u32) -> Option<Duration> {
     match failure.kind() {
         Kind::SignedOut | Kind::Forbidden => None,
         Kind::Throttled => Some(failure.retry_after().unwrap_or(LONGEST_WAIT).max(backoff)),
-        Kind::Broken if matches!(failure, Failure::Here(_) | Failure::Protocol(_)) => None,
+        Kind::Broken if !matches!(failure, Failure::Rpc { .. } | Failure::Lost) => None,
         _ => Some(backoff),
     }
 }

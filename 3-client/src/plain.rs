@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     agent::{AgentEvent, Target, Wanted},
     app::{
-        App, Connection, Consent,
+        App, Consent,
         conversation::{Body, purpose},
         pins::{Held, Pins},
     },
@@ -366,19 +366,8 @@ fn tell_link(app: &App, place: usize, event: &LinkEvent) {
             ));
         }
         LinkEvent::Declined(told) => say(&format!("{name}: {told}")),
-        LinkEvent::Down(failure, wait) => {
-            // Told once, not at each attempt.
-            if matches!(
-                app.servers.get(place).map(|s| &s.connection),
-                Some(Connection::Connecting)
-            ) && wait.is_none_or(|w| w < Duration::from_millis(300))
-            {
-                say(&format!(
-                    "{name}: {failure}. {}",
-                    failure.advice().unwrap_or_default()
-                ));
-            }
-        }
+        // The transcript says why, once.
+        LinkEvent::Down(..) => {}
     }
 }
 

@@ -687,8 +687,6 @@ fn with_several_servers_each_is_shown_and_the_wire_says_whose_each_message_is() 
         matches!(commands[..], [Command::AddServer(_)]),
         "{commands:?}"
     );
-    let gone = Failure::Away("can't start no-such-program".into());
-    app.update(Event::Link(1, LinkEvent::Down(gone, None)));
     let screen = draw(&app, (80, 24));
     for part in [
         "local: http://127.0.0.1:8080/mcp",
@@ -697,6 +695,14 @@ fn with_several_servers_each_is_shown_and_the_wire_says_whose_each_message_is() 
     ] {
         assert!(screen.contains(part), "{part}\n{screen}");
     }
+    let gone = Failure::NotStarted("can't start no-such-program".into());
+    app.update(Event::Link(1, LinkEvent::Down(gone, None)));
+    let screen = draw(&app, (80, 24));
+    assert!(
+        screen.contains("files: can't start no-such-program"),
+        "{screen}"
+    );
+    assert!(screen.contains("Check its command"), "at once: {screen}");
     press(&mut app, KeyCode::Char('/'));
     for c in "servers".chars() {
         press(&mut app, KeyCode::Char(c));

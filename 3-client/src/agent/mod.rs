@@ -228,10 +228,7 @@ async fn ask(
     let (result, ()) = tokio::join!(call, pass_on);
     let result = result.inspect_err(|failure| link.report(failure))?;
     if result.is_error {
-        return Err(Failure::Protocol(crate::untrusted::label(
-            &result.text,
-            400,
-        )));
+        return Err(Failure::Model(crate::untrusted::label(&result.text, 400)));
     }
     Ok(Reply::read(result.structured.as_ref(), &result.text))
 }

@@ -25,6 +25,7 @@ pub fn markdown(chat: &Chat) -> String {
             }
             Body::Answer(answer) => {
                 let cut = match &answer.ended {
+                    Some(Ended::Cut(why)) if why.is_empty() => "\n*(cut here)*\n".into(),
                     Some(Ended::Cut(why)) => format!("\n*(cut here: {})*\n", clean_line(why)),
                     _ => String::new(),
                 };

@@ -1,6 +1,6 @@
 //! What a connection's coming and going does to the chats.
 
-use super::conversation::Body;
+use super::conversation::{Body, Trouble};
 use super::{App, Connection};
 use crate::command::Command;
 use crate::failure::Kind;
@@ -16,14 +16,26 @@ impl App {
         match event {
             LinkEvent::Connecting => server.connection = Connection::Connecting,
             LinkEvent::Down(failure, wait) => {
+                // At once, and once: each further attempt says the same.
+                let why = failure.to_string();
+                let is_news = server.down.as_ref() != Some(&why);
+                server.down = Some(why);
+                let trouble = Trouble {
+                    headline: format!("{}: {failure}", server.name),
+                    ..Trouble::from(&failure)
+                };
                 server.connection = Connection::Down(failure, wait.map(|w| now + w));
+                // A turn that it broke says so itself.
+                if is_news && self.chats.iter().all(|c| c.running.is_none()) {
+                    self.push(self.current, Body::Trouble(trouble));
+                }
             }
             LinkEvent::Declined(told) => {
                 let text = format!("{}: {told}", server.name);
                 self.warn(text);
             }
             LinkEvent::Ready(catalog, refused) => {
-                server.connection = Connection::Ready;
+                (server.connection, server.down) = (Connection::Ready, None);
                 server.catalog = *catalog;
                 let name = server.name.clone();
                 self.check_pins(place);

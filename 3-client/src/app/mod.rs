@@ -161,7 +161,9 @@ impl App {
             })
             .collect();
         // An untouched first chat makes room instead of lingering.
-        if self.chats.len() == 1 && self.chat().entries.is_empty() && self.chat().input.is_blank() {
+        let said = |e: &Entry| matches!(e.body, Body::User { .. });
+        let untouched = !self.chat().entries.iter().any(said) && self.chat().input.is_blank();
+        if self.chats.len() == 1 && untouched {
             self.chats.clear();
         }
         self.add_chat(model);

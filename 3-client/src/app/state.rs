@@ -53,6 +53,8 @@ pub struct Server {
     pub catalog: Catalog,
     /// What is held back until a person has looked at it.
     pub held: Holding,
+    /// Why it isn't there, as it was said last.
+    pub(super) down: Option<String>,
     /// What of it was said already.
     pub(super) told: HashSet<What>,
 }
@@ -72,6 +74,7 @@ impl Server {
             connection: Connection::Connecting,
             catalog: Catalog::default(),
             held: Holding::default(),
+            down: None,
             told: HashSet::new(),
             config: ServerConfig {
                 key: None,

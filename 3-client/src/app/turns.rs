@@ -262,7 +262,8 @@ impl App {
                 let running = running.clone();
                 self.chats[chat].running = None;
                 self.chats[chat].retry_at = failure.retry_after().map(|wait| now + wait);
-                self.close_turn(chat, &running, &failure.to_string());
+                // Why stands below it, with what to do.
+                self.close_turn(chat, &running, "");
                 self.push(chat, Body::Trouble(Trouble::from(&failure)));
                 return self.next_in_queue(chat, &failure);
             }

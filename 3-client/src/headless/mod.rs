@@ -11,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::link::{Hub, LinkEvent};
-use crate::untrusted::{clean, clean_line};
+use crate::untrusted::{clean, clean_line, name};
 use crate::wire::WireLog;
 
 mod ask;
@@ -193,9 +193,9 @@ impl Lines {
         wanted: &str,
         has: impl Fn(&Catalog, &str) -> bool,
     ) -> Result<Option<(usize, String)>, Failure> {
-        let name = |place: usize| config.servers[place].name.as_str();
+        let called = |place: usize| config.servers[place].name.as_str();
         for (place, catalog) in self.ready() {
-            let own = wanted.strip_prefix(name(place));
+            let own = wanted.strip_prefix(called(place));
             let own = own.and_then(|rest| rest.strip_prefix('/'));
             if let Some(own) = own.filter(|own| has(catalog, own)) {
                 return Ok(Some((place, own.to_owned())));
@@ -207,24 +207,33 @@ impl Lines {
             [] => Ok(None),
             [place] => Ok(Some((place, wanted.to_owned()))),
             [first, ..] => {
-                let all: Vec<&str> = having.into_iter().map(name).collect();
+                let all: Vec<&str> = having.into_iter().map(called).collect();
                 Err(Failure::Here(format!(
                     "several servers have {wanted:?}: {}. Write {}/{wanted}, or another of them",
                     all.join(", "),
-                    name(first)
+                    called(first)
                 )))
             }
         }
     }
 }
 
+/// How like a name another must be to be proposed in its place.
+const NEAR: f64 = 0.8;
+
 /// What to say of a name that isn't in the list; nothing when the list is empty.
 fn no_such_tool(wanted: &str, known: &[String]) -> Option<Failure> {
-    let near = known.iter().max_by(|a, b| {
-        strsim::jaro_winkler(a, wanted).total_cmp(&strsim::jaro_winkler(b, wanted))
-    })?;
+    let likeness = |name: &&String| strsim::jaro_winkler(name, wanted);
+    let near = known
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let proposed = if likeness(&near) >= NEAR {
+        format!("did you mean {}? ", name(near))
+    } else {
+        String::new()
+    };
     Some(Failure::Here(format!(
-        "there is no tool {wanted:?}; did you mean {near}? `mcp-client tools` lists them"
+        "there is no tool {wanted:?}; {proposed}`mcp-client tools` lists them"
     )))
 }
 

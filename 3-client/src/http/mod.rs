@@ -67,6 +67,36 @@ fn reason(error: &reqwest::Error) -> String {
     label(&cause.to_string(), 200)
 }
 
+/// What is wrong with a server's certificate, when that is why there is no connection. Nothing is away
+/// then: somebody answered.
+pub(crate) fn certificate_fault(error: &reqwest::Error) -> Option<String> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(now) = cause {
+        if let Some(fault) = now.downcast_ref::<rustls::Error>() {
+            return Some(label(&fault.to_string(), 200));
+        }
+        // An error of input or output hides what is in it from `source`.
+        let inner = now.downcast_ref::<std::io::Error>();
+        cause = match inner.and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => now.source(),
+        };
+    }
+    None
+}
+
+/// Where an MCP server may be, when none answers at an address.
+fn perhaps(address: &url::Url) -> Option<String> {
+    let path = address.path().trim_end_matches('/');
+    if path.ends_with("/mcp") || path.ends_with("/sse") {
+        return None;
+    }
+    let mut there = address.clone();
+    there.set_path(&format!("{path}/mcp"));
+    there.set_query(None);
+    Some(label(there.as_str(), 200))
+}
+
 /// Streamable HTTP over reqwest, with the wire log and refusals kept whole.
 #[derive(Clone)]
 pub struct HttpClient {
@@ -191,6 +221,7 @@ impl HttpClient {
         message: Option<&ClientJsonRpcMessage>,
     ) -> HttpResult<StreamableHttpPostResponse> {
         let (status, headers) = (response.status(), response.headers().clone());
+        let address = response.url().clone();
         // A body that is too large or breaks off still leaves the status to report.
         let body = bounded(response, MAX_REFUSAL).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&body);
@@ -236,6 +267,11 @@ impl HttpClient {
                 status.canonical_reason().unwrap_or_default(),
                 &headers,
             ),
+            None if matches!(status.as_u16(), 404 | 405) => Failure::NoServer {
+                perhaps: perhaps(&address),
+                address: label(address.as_str(), 200),
+                status: format!("HTTP {status}"),
+            },
             None => Failure::Protocol(format!("HTTP {status}: {}", label(&text, 200))),
         };
         Err(refused(failure))

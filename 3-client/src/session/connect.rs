@@ -18,7 +18,9 @@ use super::watch::News;
 use super::{Session, convert, sse, stdio};
 use crate::config::{Endpoint, Limits, Protocol, ServerConfig};
 use crate::failure::Failure;
-use crate::http::{BuildError, Cut, HttpClient, HttpError, MAX_MESSAGE, too_large};
+use crate::http::{
+    BuildError, Cut, HttpClient, HttpError, MAX_MESSAGE, certificate_fault, too_large,
+};
 use crate::tap::Tap;
 use crate::untrusted::label;
 use crate::wire::WireLog;
@@ -189,7 +191,10 @@ pub(super) fn http_failure(error: &StreamableHttpError<HttpError>) -> Failure {
     match error {
         StreamableHttpError::Client(HttpError::Refused(failure)) => failure.clone(),
         StreamableHttpError::Client(error @ HttpError::Request(source)) if source.is_connect() => {
-            Failure::Away(error.to_string())
+            match certificate_fault(source) {
+                Some(fault) => Failure::Untrusted(fault),
+                None => Failure::Away(error.to_string()),
+            }
         }
         StreamableHttpError::Client(HttpError::Request(_))
         | StreamableHttpError::Sse(_)

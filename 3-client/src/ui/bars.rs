@@ -71,7 +71,8 @@ pub fn header(app: &App, area: Rect, buffer: &mut Buffer, theme: &Theme) {
     if let Some(context) = conversation::context(&app.chat().entries).filter(|c| c.size > 0) {
         let full = context.used.saturating_mul(100) / context.size;
         let style = if full >= 80 { theme.warn } else { theme.dim };
-        spans.push(Span::styled(format!(" · context {full}%"), style));
+        let word = if area.width >= 60 { "context " } else { "" };
+        spans.push(Span::styled(format!(" · {word}{full}%"), style));
     }
     if app.chat().left_out > 0 {
         let text = format!(" · {} left out", app.chat().left_out);

@@ -168,13 +168,7 @@ fn thinking(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'stat
 fn ending(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
     match &answer.ended {
         None => {}
-        Some(Ended::Cut(why)) => push(
-            out,
-            "✂ ",
-            &format!("cut here: {}", clean_line(why)),
-            theme.warn,
-            width,
-        ),
+        Some(Ended::Cut(why)) => push(out, "✂ ", &cut(why), theme.warn, width),
         Some(Ended::Whole(closing)) => {
             if answer.calls.is_empty() {
                 push(out, "— ", &closing_line(closing), theme.dim, width);
@@ -183,6 +177,14 @@ fn ending(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'static
                 push(out, "! ", warning, theme.warn, width);
             }
         }
+    }
+}
+
+fn cut(why: &str) -> String {
+    if why.is_empty() {
+        "cut here".into()
+    } else {
+        format!("cut here: {}", clean_line(why))
     }
 }
 
