@@ -33,9 +33,9 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Cmd {
-    /// Ask one question and print the answer; without a question, it is read from standard input
+    /// Ask one question and print the answer; without a question, or with -, it is read from standard input
     Ask {
-        /// The question
+        /// The question, or -
         question: Vec<String>,
         /// Print each event as a line of JSON
         #[arg(long)]
@@ -46,6 +46,9 @@ enum Cmd {
         /// A model, or the server's default
         #[arg(long)]
         model: Option<String>,
+        /// Rounds of tool calls before it stops, instead of limits.rounds
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        max_rounds: Option<u32>,
     },
     /// List the tools that you may call
     Tools {
@@ -57,7 +60,7 @@ enum Cmd {
     Call {
         /// The tool's name
         tool: String,
-        /// Its arguments, such as '{"message": "hi"}'
+        /// Its arguments, such as '{"message": "hi"}'; - reads them from standard input, @FILE from a file
         #[arg(default_value = "{}")]
         arguments: String,
         /// Print the whole result as JSON
@@ -129,19 +132,13 @@ fn main() -> ExitCode {
     // These two need neither a configuration nor a server.
     match &args.command {
         Some(Cmd::Completions { shell }) => {
-            clap_complete::generate(
-                *shell,
-                &mut Args::command(),
-                "mcp-client",
-                &mut std::io::stdout(),
-            );
-            return ExitCode::SUCCESS;
+            return headless::print_made(|out| {
+                clap_complete::generate(*shell, &mut Args::command(), "mcp-client", out);
+                Ok(())
+            });
         }
         Some(Cmd::Man) => {
-            return match clap_mangen::Man::new(Args::command()).render(&mut std::io::stdout()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => headless::complain(&error.to_string(), headless::FAILED),
-            };
+            return headless::print_made(|out| clap_mangen::Man::new(Args::command()).render(out));
         }
         _ => {}
     }
@@ -190,7 +187,11 @@ async fn run(command: Option<Cmd>, plain: bool, mut config: Config) -> ExitCode 
             json,
             approve,
             model,
+            max_rounds,
         }) => {
+            if let Some(rounds) = max_rounds {
+                config.limits.rounds = rounds;
+            }
             if model.is_some() {
                 config.model = model;
             }

@@ -174,6 +174,100 @@ async fn asking_without_a_person_calls_only_what_was_allowed() {
 }
 
 #[tokio::test]
+async fn a_script_can_tell_a_refused_call_and_read_from_everywhere() {
+    let server = Server::start(None).await;
+    let refused = run(&server.url, None, &["ask", "echo", "hi"], "").await;
+    assert_eq!(refused.code, 9, "{}", refused.err);
+    let piped = run(&server.url, None, &["ask", "-"], "from a pipe").await;
+    assert!(
+        piped.out.starts_with("You said: from a pipe."),
+        "{}",
+        piped.out
+    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), r#"{"message": "from a file"}"#).unwrap();
+    let at_file = format!("@{}", file.path().display());
+    for (arguments, input, said) in [
+        ("-", r#"{"message": "from a pipe"}"#, "from a pipe\n"),
+        (&at_file, "", "from a file\n"),
+    ] {
+        let ran = run(&server.url, None, &["call", "echo", arguments], input).await;
+        assert_eq!((ran.code, ran.out.as_str()), (0, said), "{}", ran.err);
+    }
+    let missing = run(&server.url, None, &["call", "echo", "@/no/such/file"], "").await;
+    assert!(missing.code == 2 && missing.err.contains("/no/such/file"));
+}
+
+#[tokio::test]
+async fn rounds_of_calls_have_an_end_that_can_be_moved() {
+    let server = Server::start(None).await;
+    let ask = |rounds: &'static str| {
+        let args = [
+            "ask",
+            "--approve",
+            "all",
+            "--max-rounds",
+            rounds,
+            "again and again",
+        ];
+        let url = server.url.clone();
+        async move { run(&url, None, &args, "").await }
+    };
+    let ran = ask("3").await;
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("after 3 rounds") && ran.err.contains("--max-rounds"));
+    assert_eq!(server.seen.calls.load(Ordering::SeqCst), 3);
+    // The chat asks whether to go on; with a no, the model answers with what it has.
+    let input = format!("again and again\na\n{}", "n\n");
+    let ran = run(&server.url, None, &["--plain"], &input).await;
+    assert!(
+        ran.out.contains("go on after 8 rounds of calls"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out.contains("The tool said: that is enough"),
+        "{}",
+        ran.out
+    );
+}
+
+/// Output whose reader leaves early: no word of it, and no failure.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_reader_that_leaves_early_ends_the_run_in_silence() {
+    let server = Server::start(None).await;
+    for args in [
+        "ask endless",
+        "ask --json endless",
+        "man",
+        "completions bash",
+    ] {
+        let script = format!(
+            "set -o pipefail; {} {args} | head -c 1",
+            env!("CARGO_BIN_EXE_mcp-client")
+        );
+        let state = tempfile::tempdir().unwrap();
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .env("MCP_SERVER_URL", &server.url)
+            .env("XDG_STATE_HOME", state.path())
+            .env_remove("MCP_CLIENT_KEY")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let ran = tokio::time::timeout(Duration::from_secs(30), output).await;
+        let ran = ran.expect("it ends").unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{args}: {said}");
+        assert!(
+            !said.contains("roken pipe") && !said.contains("panicked"),
+            "{args}: {said}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn json_events_are_one_per_line_and_end_with_done() {
     let server = Server::start(None).await;
     let ran = run(&server.url, None, &["ask", "--json", "hello"], "").await;

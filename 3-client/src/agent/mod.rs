@@ -123,11 +123,16 @@ async fn rounds(
 ) -> Result<(), Failure> {
     let mut number = 0;
     let mut left = turn.time;
-    for _ in 0..turn.rounds {
-        let reply = within(&mut left, cancel, async |cancel| {
+    let mut rounds = turn.rounds;
+    loop {
+        let mut reply = within(&mut left, cancel, async |cancel| {
             ask(hub, turn, events, cancel).await
         })
         .await?;
+        if turn.offered.is_empty() {
+            // What it asks for without being offered anything leads nowhere, however often it asks.
+            reply.message.tool_calls.clear();
+        }
         let calls: Vec<ToolCall> = reply
             .message
             .tool_calls
@@ -150,11 +155,61 @@ async fn rounds(
             .await?;
             turn.ask.messages.push(Message::result(&call, result));
         }
+        rounds = rounds.saturating_sub(1);
+        if rounds == 0 {
+            number += 1;
+            rounds = more_rounds(turn, number, events, decisions, cancel).await?;
+        }
     }
-    Err(Failure::Here(format!(
-        "stopped after {} rounds of tool calls; send \"go on\" if it should continue",
-        turn.rounds
-    )))
+}
+
+/// The rounds are used up: shall it go on? With a no, the model answers with what it has.
+async fn more_rounds(
+    turn: &mut Turn,
+    number: u32,
+    events: &mpsc::Sender<AgentEvent>,
+    decisions: &mut mpsc::Receiver<(u32, Decision)>,
+    cancel: &CancellationToken,
+) -> Result<u32, Failure> {
+    let wanted = Wanted {
+        number,
+        call: ToolCall {
+            id: String::new(),
+            name: String::new(),
+            arguments: Map::new(),
+        },
+        target: Target::MoreRounds(turn.rounds),
+    };
+    let _ = events.send(AgentEvent::Wanted(wanted)).await;
+    match decided(number, decisions, cancel).await? {
+        Decision::Call | Decision::CallWith(_) => Ok(turn.rounds),
+        Decision::Refuse => {
+            turn.offered.clear();
+            Ok(1)
+        }
+        Decision::Hold(why) => Err(Failure::Here(why)),
+    }
+}
+
+/// Waits for the decision with this number.
+async fn decided(
+    number: u32,
+    decisions: &mut mpsc::Receiver<(u32, Decision)>,
+    cancel: &CancellationToken,
+) -> Result<Decision, Failure> {
+    loop {
+        let decision = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(Failure::Cancelled),
+            decision = decisions.recv() => decision,
+        };
+        match decision {
+            // Nobody is left who could decide; no answer is a no.
+            None => return Err(Failure::Cancelled),
+            Some((n, decision)) if n == number => return Ok(decision),
+            Some(_) => {}
+        }
+    }
 }
 
 /// Does a part of the turn within the time that is left of it. What runs too long is cancelled, so that
@@ -271,25 +326,15 @@ async fn decide_and_call(
         let _ = events.send(AgentEvent::Called(number, Err(failure))).await;
         return Ok(told);
     }
-    let arguments = loop {
-        let decision = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(Failure::Cancelled),
-            decision = decisions.recv() => decision,
-        };
-        match decision {
-            // Nobody is left who could decide; no answer is a no.
-            None => return Err(Failure::Cancelled),
-            Some((n, _)) if n != number => {}
-            Some((_, Decision::Call)) => break call.arguments.clone(),
-            Some((_, Decision::CallWith(arguments))) => break arguments,
-            Some((_, Decision::Refuse)) => return Ok(REFUSED.into()),
-            Some((_, Decision::Hold(why))) => {
-                let failure = Failure::Held(why);
-                let told = format!("The call wasn't made: {failure}");
-                let _ = events.send(AgentEvent::Called(number, Err(failure))).await;
-                return Ok(told);
-            }
+    let arguments = match decided(number, decisions, cancel).await? {
+        Decision::Call => call.arguments.clone(),
+        Decision::CallWith(arguments) => arguments,
+        Decision::Refuse => return Ok(REFUSED.into()),
+        Decision::Hold(why) => {
+            let failure = Failure::Held(why);
+            let told = format!("The call wasn't made: {failure}");
+            let _ = events.send(AgentEvent::Called(number, Err(failure))).await;
+            return Ok(told);
         }
     };
     let _ = events
@@ -351,7 +396,9 @@ async fn perform(
                 is_error: false,
             })
         }
-        Target::Unknown => Err(Failure::Here("there is no such tool".into())),
+        Target::Unknown | Target::MoreRounds(_) => {
+            Err(Failure::Here("there is no such tool".into()))
+        }
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Target {
     },
     /// Nothing: the model made the name up.
     Unknown,
+    /// No tool: the turn has had this many rounds of calls, and would go on for as many.
+    MoreRounds(u32),
 }
 
 impl Target {
@@ -44,7 +46,7 @@ impl Target {
         match self {
             Self::Tool { read_only, .. } => *read_only,
             Self::Resource { .. } => true,
-            Self::Unknown => false,
+            Self::Unknown | Self::MoreRounds(_) => false,
         }
     }
 
@@ -53,7 +55,7 @@ impl Target {
     pub fn server(&self) -> Option<usize> {
         match self {
             Self::Tool { server, .. } | Self::Resource { server, .. } => Some(*server),
-            Self::Unknown => None,
+            Self::Unknown | Self::MoreRounds(_) => None,
         }
     }
 }

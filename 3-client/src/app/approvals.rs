@@ -61,6 +61,9 @@ impl App {
             || approval_key(&wanted, name.as_deref())
                 .is_some_and(|key| self.chats[chat].approved.contains(&key));
         let objection = self.objection(&wanted.target);
+        if let Target::MoreRounds(rounds) = wanted.target {
+            return self.more_rounds(chat, turn, wanted, rounds, approved);
+        }
         let card = CallCard {
             call: wanted.call.clone(),
             server: name,
@@ -89,6 +92,29 @@ impl App {
         if approved {
             return decided(Decision::Call);
         }
+        self.chats[chat].pending = Some(Pending::new(wanted, entry));
+        self.phase(chat, Phase::Deciding);
+        Vec::new()
+    }
+
+    /// The turn has used up its rounds: shall it go on?
+    fn more_rounds(
+        &mut self,
+        chat: usize,
+        turn: u64,
+        wanted: Wanted,
+        rounds: u32,
+        approved: bool,
+    ) -> Vec<Command> {
+        if approved {
+            return vec![Command::Decide {
+                turn,
+                number: wanted.number,
+                decision: Decision::Call,
+            }];
+        }
+        let text = format!("the model has had {rounds} rounds of calls");
+        let entry = self.push(chat, Body::Note(text));
         self.chats[chat].pending = Some(Pending::new(wanted, entry));
         self.phase(chat, Phase::Deciding);
         Vec::new()
@@ -175,6 +201,10 @@ impl App {
                 let Some(pending) = &self.chat().pending else {
                     return Vec::new();
                 };
+                if matches!(pending.wanted.target, Target::MoreRounds(_)) {
+                    self.note("there are no arguments to edit".into());
+                    return Vec::new();
+                }
                 let call = &pending.wanted.call;
                 let form = form::Form::for_arguments(pending.entry, &call.name, &call.arguments);
                 match form {
@@ -236,6 +266,8 @@ fn approval_key(wanted: &Wanted, server: Option<&str>) -> Option<(String, String
             let uri = wanted.call.arguments.get("uri")?.as_str()?;
             format!("resource {owner}\n{uri}")
         }
+        // In this chat, whatever server it asks.
+        Target::MoreRounds(_) => return Some((String::new(), "more rounds".into())),
         Target::Unknown => return None,
     };
     Some((server?.to_owned(), what))
@@ -367,6 +399,36 @@ mod tests {
         assert!(press(&mut app, KeyCode::Enter).is_empty());
         assert_eq!(app.chat().queue, ["a\n"], "it was a message");
         assert!(app.chat().approved.is_empty() && app.chat().pending.is_some());
+    }
+
+    #[test]
+    fn when_the_rounds_are_used_up_a_person_says_whether_it_goes_on() {
+        let mut app = connected();
+        let turn = send(&mut app, "hi");
+        let more = |number| {
+            AgentEvent::Wanted(Wanted {
+                number,
+                call: ToolCall {
+                    id: String::new(),
+                    name: String::new(),
+                    arguments: serde_json::Map::new(),
+                },
+                target: Target::MoreRounds(8),
+            })
+        };
+        app.now += Duration::from_secs(3);
+        assert!(agent(&mut app, turn, more(9)).is_empty());
+        press(&mut app, KeyCode::Char('a'));
+        let commands = press(&mut app, KeyCode::Enter);
+        assert_eq!(decision(&commands), Some(&Decision::Call));
+        let again = agent(&mut app, turn, more(18));
+        assert_eq!(
+            decision(&again),
+            Some(&Decision::Call),
+            "always, in this chat"
+        );
+        let sent = conversation::messages(None, &app.chat().entries);
+        assert_eq!(sent.len(), 1, "the model is told nothing of it");
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl App {
                     )
                 })
             }
-            Target::Unknown => None,
+            Target::Unknown | Target::MoreRounds(_) => None,
         }
     }
 

@@ -272,6 +272,11 @@ pub fn purpose(target: &Target, call: &ToolCall, server: Option<&str>) -> String
         Target::Tool { tool, .. } => format!("call {server}/{}", named(tool)),
         Target::Resource { .. } => format!("read a resource of {server}"),
         Target::Unknown => format!("call {}, which doesn't exist", named(&call.name)),
+        Target::MoreRounds(rounds) => {
+            format!(
+                "go on after {rounds} rounds of calls, for as many; with No, it answers with what it has"
+            )
+        }
     }
 }
 

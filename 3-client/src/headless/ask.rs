@@ -1,12 +1,12 @@
 //! `mcp-client ask`: one turn, printed as it comes.
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{Lines, USAGE, complain, print, print_json, with_lines};
+use super::{Lines, REFUSED, USAGE, complain, is_closed, print, print_json, with_lines};
 use crate::agent::{
     self, AgentEvent, Decision, READ_RESOURCE, Source, Target, Turn, Wanted, offers,
 };
@@ -19,8 +19,6 @@ use crate::tap::ProgressKind;
 use crate::untrusted::name;
 use crate::wire::WireLog;
 
-/// The longest question read from standard input.
-const MAX_STDIN: u64 = 1024 * 1024;
 /// What is held back and named; the rest is counted.
 const MAX_NAMED: usize = 10;
 
@@ -86,6 +84,7 @@ pub async fn ask(
             agent::run(&lines.hub, turn, &events, decisions, &cancel).await;
         };
         let show = async {
+            let mut refused = false;
             let mut shown = Shown {
                 as_json,
                 failure: None,
@@ -97,17 +96,26 @@ pub async fn ask(
                 if let AgentEvent::Wanted(wanted) = &event
                     && wanted.target != Target::Unknown
                 {
-                    let _ = decide
-                        .send((wanted.number, decision(wanted, approve)))
-                        .await;
+                    let decision = decision(wanted, approve);
+                    refused |= decision == Decision::Refuse;
+                    let _ = decide.send((wanted.number, decision)).await;
                 }
                 shown.event(event, approve);
+                if is_closed() {
+                    // Whoever read it has read enough.
+                    cancel.cancel();
+                }
             }
             // A turn that ended well, with a call in it that was held back, didn't do what was asked.
-            shown.failure.or(shown.held)
+            (shown.failure.or(shown.held), refused)
         };
-        let ((), failure) = tokio::join!(run, show);
-        failure.map_or(Ok(ExitCode::SUCCESS), Err)
+        let ((), (failure, refused)) = tokio::join!(run, show);
+        match failure {
+            _ if is_closed() => Ok(ExitCode::SUCCESS),
+            Some(failure) => Err(failure),
+            None if refused => Ok(ExitCode::from(REFUSED)),
+            None => Ok(ExitCode::SUCCESS),
+        }
     })
     .await
 }
@@ -156,15 +164,15 @@ fn look(config: &Config, lines: &Lines) -> Result<Pins, Failure> {
     Ok(pins)
 }
 
+/// The question: what is given, and what is piped in. `-` says that it is read from there alone.
 fn question_text(given: &str) -> Result<String, String> {
     let mut text = given.trim().to_owned();
-    if !io::stdin().is_terminal() {
-        let mut piped = String::new();
-        io::stdin()
-            .lock()
-            .take(MAX_STDIN)
-            .read_to_string(&mut piped)
-            .map_err(|e| format!("standard input isn't text: {e}"))?;
+    let reads = text == "-";
+    if reads {
+        text.clear();
+    }
+    if reads || !io::stdin().is_terminal() {
+        let piped = super::read_in()?;
         if !piped.trim().is_empty() {
             text = if text.is_empty() {
                 piped
@@ -182,6 +190,11 @@ fn question_text(given: &str) -> Result<String, String> {
 
 /// Nobody is there to be asked: what the rule doesn't allow is refused.
 fn decision(wanted: &Wanted, approve: Approve) -> Decision {
+    if let Target::MoreRounds(rounds) = wanted.target {
+        return Decision::Hold(format!(
+            "stopped after {rounds} rounds of tool calls; --max-rounds allows more"
+        ));
+    }
     if approve.allows(wanted.target.is_read_only()) {
         Decision::Call
     } else {
@@ -230,6 +243,11 @@ impl Shown {
                     let _ = complain("answered by the tutor, which is no language model", 0);
                 }
             }
+            // What ends the turn says why.
+            AgentEvent::Wanted(Wanted {
+                target: Target::MoreRounds(_),
+                ..
+            }) => {}
             AgentEvent::Wanted(wanted) => {
                 let arguments = Value::Object(wanted.call.arguments.clone());
                 let at = wanted.target.server();
@@ -294,5 +312,32 @@ impl Shown {
             AgentEvent::Done => json!({"event": "done"}),
         };
         print_json(&value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn each_line_of_json_is_documented() {
+        let readme = include_str!("../../README.md");
+        let table = readme.split("<!-- json lines -->").nth(1).unwrap();
+        for line in include_str!("ask.rs")
+            .split("#[cfg(test)]")
+            .next()
+            .unwrap()
+            .lines()
+        {
+            for (at, _) in line.match_indices("\"event\": \"") {
+                let name = line[at + 10..].split('"').next().unwrap();
+                assert!(table.contains(&format!("| `{name}` |")), "{name}");
+            }
+            for (at, _) in line.match_indices("\": ") {
+                let field = line[..at].rsplit('"').next().unwrap();
+                assert!(table.contains(&format!("`{field}`")), "{field} of {line}");
+            }
+        }
+        for kind in ["queued", "loading", "thinking", "content", "tool", "other"] {
+            assert!(table.contains(&format!("`{kind}`")), "{kind}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The same client without a screen: for scripts, and for looking at one thing at a time.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -38,6 +39,8 @@ pub const THROTTLED: u8 = 6;
 pub const AWAY: u8 = 7;
 /// A server or a tool isn't what was looked at, and is held back.
 pub const HELD: u8 = 8;
+/// The model asked for a call that `--approve` doesn't allow, and answered without it.
+pub const REFUSED: u8 = 9;
 /// Stopped with Ctrl-C.
 pub const STOPPED: u8 = 130;
 
@@ -45,7 +48,7 @@ pub const STOPPED: u8 = 130;
 const LOOK: &str = "Look at what is different, and accept it if it is right: /changes in `mcp-client` or `mcp-client --plain`.";
 
 /// For `--help`.
-pub const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage or configuration · 3 the tool reported a failure · 4 key missing or refused · 5 not allowed · 6 throttled or busy · 7 server not reachable · 8 held back: a server, its list or a tool changed and nobody has looked · 130 stopped\nThe key comes from MCP_CLIENT_KEY, or from key_env, key_file or key_command in the configuration; never from the command line.";
+pub const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 wrong usage or configuration · 3 the tool reported a failure · 4 key missing or refused · 5 not allowed · 6 throttled or busy · 7 server not reachable · 8 held back: a server, its list or a tool changed and nobody has looked · 9 a call was refused · 130 stopped\nThe key comes from MCP_CLIENT_KEY, or from key_env, key_file or key_command in the configuration; never from the command line.";
 
 /// Says on stderr what is wrong, and gives the code to leave with.
 pub fn complain(message: &str, code: u8) -> ExitCode {
@@ -83,9 +86,62 @@ fn print(text: &str) {
     } else {
         text.into()
     };
-    // A reader that closed the pipe has read enough.
-    let _ = out.write_all(shown.as_bytes());
-    let _ = out.flush();
+    let written = out.write_all(shown.as_bytes()).and_then(|()| out.flush());
+    if written.is_err_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+        // A reader that closed the pipe has read enough.
+        CLOSED.store(true, Ordering::Relaxed);
+    }
+}
+
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether nobody reads what is printed any more.
+fn is_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
+
+/// Prints what isn't about any server, such as completions for a shell.
+pub fn print_made(make: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> ExitCode {
+    let mut made = Vec::new();
+    if let Err(error) = make(&mut made) {
+        return complain(&error.to_string(), FAILED);
+    }
+    print(&String::from_utf8_lossy(&made));
+    ExitCode::SUCCESS
+}
+
+/// The most that is read from standard input, or from a file that stands for it.
+const MAX_READ: u64 = 1024 * 1024;
+
+fn read_text(from: impl io::Read, what: &str) -> Result<String, String> {
+    let mut text = String::new();
+    let mut bounded = from.take(MAX_READ + 1);
+    let read = bounded.read_to_string(&mut text);
+    read.map_err(|e| format!("{what} can't be read as text: {e}"))?;
+    if text.len() as u64 > MAX_READ {
+        return Err(format!("{what} is longer than {} MiB", MAX_READ >> 20));
+    }
+    Ok(text)
+}
+
+/// Reads standard input to its end.
+fn read_in() -> Result<String, String> {
+    read_text(io::stdin().lock(), "standard input")
+}
+
+/// Arguments as they are given: themselves, `-` for standard input, or `@` and a file.
+fn given_arguments(given: &str) -> Result<String, String> {
+    if given == "-" {
+        return read_in();
+    }
+    match given.strip_prefix('@') {
+        None => Ok(given.to_owned()),
+        Some(path) => {
+            let file = std::fs::File::open(path);
+            let file = file.map_err(|e| format!("{path} can't be read: {e}"))?;
+            read_text(file, path)
+        }
+    }
 }
 
 fn print_json(value: &Value) {

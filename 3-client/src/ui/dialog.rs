@@ -110,7 +110,12 @@ impl Approval {
         let mut lines = question(app, pending, width, theme);
         lines.truncate(room.saturating_sub(1));
         let left = room - lines.len();
-        let rows = left.min(folded.height());
+        let has_arguments = !matches!(pending.wanted.target, Target::MoreRounds(_));
+        let rows = if has_arguments {
+            left.min(folded.height())
+        } else {
+            0
+        };
         let first = pending.scroll.min(folded.height() - rows);
         let shown = (first..first + rows).filter_map(|at| folded.row(at));
         lines.extend(shown.map(|row| Line::styled(row, theme.text)));
@@ -119,7 +124,8 @@ impl Approval {
             lines.extend(hints);
         }
         let reading = pending.reading.get();
-        let reading = reading.with(area.width, folded.height(), first, rows);
+        let all = if has_arguments { folded.height() } else { 0 };
+        let reading = reading.with(area.width, all, first, rows);
         pending.reading.set(reading);
         let note = match reading.unseen() {
             0 => how,

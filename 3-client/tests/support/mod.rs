@@ -108,6 +108,13 @@ impl Script {
             .filter(|m| m["role"] == "tool")
             .cloned();
         let mut calls = json!([]);
+        if question == "again and again"
+            && arguments["tools"].as_array().is_some_and(|t| !t.is_empty())
+        {
+            calls = json!([{"id": "call-1", "name": "echo", "arguments": {"message": "that is enough"}}]);
+            let structured = json!({"provider": "tutor", "message": {"role": "assistant", "content": "", "tool_calls": calls}});
+            return Ok(CallToolResult::structured(structured));
+        }
         let text = if let Some(result) = result_of_tool {
             format!(
                 "The tool said: {}",
