@@ -7,7 +7,7 @@
 //!
 //! `fingerprint` below covers the description. The model reads more than that.
 //!
-//! - In the real code: `3-client/src/app/pins.rs`, and `Tool::definition` in `3-client/src/catalog.rs`.
+//! - In the real code: `3-client/src/app/pins/mod.rs`, and `Tool::definition` in `3-client/src/catalog.rs`.
 //! - Specification: tools, "Tool" (what a definition holds) and "Security Considerations".
 
 #[cfg(not(feature = "solutions"))]
