@@ -14,7 +14,7 @@ SPEED = $(CARGO) bench $(QUIET) --package mcp-server --bench speed --
 export TOOLS_DIR
 
 .PHONY: help install run run-server run-server-sse run-client test check check-format check-lint check-docs check-deny check-library check-traces \
-	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack lab docs-update docs-check diagrams book \
+	ready-0 ready-1 ready-2 ready-3 ready-4 check-0 check-1 check-2 check-3 check-4 attack attack-client lab docs-update docs-check diagrams book \
 	exercises check-exercises bench bench-quick bench-peers bench-guard profile soak bench-llm bench-client \
 	conformance interop bundle picture e2e oracles clean clean-release toolchain config-there
 
@@ -94,6 +94,9 @@ check-4: toolchain ## The same for step 4: the whole stack
 
 attack: toolchain ## Attack a guarded server; DEFENCE=name removes a defence, ONLY=row picks attacks
 	@DEFENCE=$(DEFENCE) ONLY=$(ONLY) ARGS="$(ARGS)" scripts/attack.sh
+
+attack-client: toolchain ## Attack the client: hostile servers and models, and what becomes of each try
+	$(CARGO) test --package mcp-client --test hostile
 
 lab: toolchain ## Play a real exchange, message by message: LAB=handshake, tools, streaming, cancel, eras, stdio-vs-http
 	@$(CARGO) build $(QUIET) --bin mcp-client --bin mcp-server

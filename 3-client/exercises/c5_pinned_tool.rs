@@ -7,7 +7,7 @@
 //!
 //! `fingerprint` below covers the description. The model reads more than that.
 //!
-//! - In the real code: `3-client/src/app/pins.rs`, and `Tool::definition` in `3-client/src/catalog.rs`.
+//! - In the real code: `3-client/src/app/pins/mod.rs`, and `Tool::definition` in `3-client/src/catalog.rs`.
 //! - Specification: <https://modelcontextprotocol.io/specification/2026-07-28/server/tools#tool> (what a definition holds), and on
 //!   the same page "Security Considerations".
 #![allow(unreachable_pub, reason = "all of it is a test")]

@@ -55,19 +55,25 @@ impl Hints {
     }
 }
 
+/// A hash as hexadecimal digits.
+pub(crate) fn sha256(text: &str) -> String {
+    use std::fmt::Write as _;
+    let digits = String::with_capacity(64);
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .fold(digits, |mut hex, byte| {
+            // Writing to a String can't fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
 impl Tool {
-    /// A hash over everything that a person approved when approving this tool.
+    /// A hash over everything that a person approved when approving this tool, its owner included:
+    /// the same words from somebody else are another tool.
     #[must_use]
-    pub fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        hash.update(self.definition().as_bytes());
-        hash.finalize()
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                use std::fmt::Write as _;
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+    pub fn fingerprint(&self, owner: &str) -> String {
+        sha256(&format!("{owner}\n{}", self.definition()))
     }
 
     /// The text that is pinned, and shown as a diff when it changes.
@@ -188,6 +194,18 @@ impl Catalog {
     pub fn tool(&self, name: &str) -> Option<&Tool> {
         self.tools.iter().find(|t| t.name == name)
     }
+
+    /// Who the server says that it is, as text to pin and to compare. Quoted, so that no word can move
+    /// from the name to the version unseen.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        let quoted = |text: &str| Value::String(text.to_owned());
+        format!(
+            "name: {}\nversion: {}",
+            quoted(&self.server_name),
+            quoted(&self.server_version)
+        )
+    }
 }
 
 #[cfg(test)]
@@ -210,7 +228,9 @@ mod tests {
 
     #[test]
     fn any_change_that_a_model_or_person_would_see_changes_the_fingerprint() {
-        assert_eq!(tool().fingerprint(), tool().fingerprint());
+        let of_a = |tool: &Tool| tool.fingerprint("a");
+        assert_eq!(of_a(&tool()), of_a(&tool()));
+        assert_ne!(of_a(&tool()), tool().fingerprint("b"), "another owner");
         let mut schema = Map::new();
         schema.insert("type".into(), "object".into());
         let hints = |change: fn(&mut Hints)| {
@@ -238,11 +258,8 @@ mod tests {
             hints(|h| h.idempotent = Some(true)),
             hints(|h| h.open_world = Some(true)),
         ];
-        let all: std::collections::BTreeSet<String> = changed
-            .iter()
-            .chain([&tool()])
-            .map(Tool::fingerprint)
-            .collect();
+        let all: std::collections::BTreeSet<String> =
+            changed.iter().chain([&tool()]).map(of_a).collect();
         assert_eq!(all.len(), changed.len() + 1, "one of them went unnoticed");
     }
 

@@ -52,6 +52,9 @@ pub struct Message {
     /// On a result: the call's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
+    /// Sent however long the conversation is.
+    #[serde(skip)]
+    pub pinned: bool,
 }
 
 impl Message {
@@ -65,6 +68,7 @@ impl Message {
             tool_calls: Vec::new(),
             tool_name: None,
             tool_call_id: None,
+            pinned: false,
         }
     }
 

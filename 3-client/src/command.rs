@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::agent::{Decision, Turn};
+use crate::config::ServerConfig;
+use crate::secret::Secret;
 use crate::session::Completing;
 use crate::session::question::Answer;
 
@@ -32,8 +34,17 @@ pub enum Command {
         /// Which turn.
         turn: u64,
     },
-    /// Connect again now.
-    Reconnect,
+    /// Connect again now: to one server, or to all.
+    Reconnect(Option<usize>),
+    /// Use this key with a server from now on.
+    SignIn {
+        /// The server's place.
+        server: usize,
+        /// The key.
+        key: Secret,
+    },
+    /// Connect to one more server. Its place is the next.
+    AddServer(Box<ServerConfig>),
     /// Move through the transcript.
     Scroll(Scroll),
     /// Call a tool by hand.
@@ -105,6 +116,8 @@ pub enum Command {
     },
     /// Read a saved chat.
     Open(String),
+    /// Stop until the shell says `fg`.
+    Suspend,
     /// Leave.
     Quit,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::agent::AgentEvent;
-use crate::app::conversation::Body;
+use crate::app::{Consent, conversation::Body};
 use crate::failure::Failure;
 use crate::link::LinkEvent;
 use crate::session::question::Question;
@@ -36,6 +36,10 @@ pub enum Event {
         /// What.
         event: AgentEvent,
     },
+    /// A person wants the chat summed up.
+    Compact,
+    /// What a person said to the call that waits, where nothing can be typed by accident.
+    Decide(Consent),
     /// Messages were filed while the wire pane is open.
     Wire(Vec<Arc<Entry>>),
     /// Something to say.

@@ -45,6 +45,25 @@ pub enum Failure {
     /// Nobody answers at the address.
     #[error("can't reach the server: {0}")]
     Away(String),
+    /// The program that is the server didn't start, or ended.
+    #[error("{0}")]
+    NotStarted(String),
+    /// It answers, and nothing shows that it is the one that it should be.
+    #[error("the server can't prove who it is: {0}")]
+    Untrusted(String),
+    /// Something answers at the address, and no MCP server does.
+    #[error("no MCP server answers at {address} ({status})")]
+    NoServer {
+        /// The address.
+        address: String,
+        /// What the HTTP status says.
+        status: String,
+        /// Where one may be.
+        perhaps: Option<String>,
+    },
+    /// The model, or whoever runs it, reports a failure.
+    #[error("the model didn't answer: {0}")]
+    Model(String),
     /// The connection broke after the request was sent: whether it ran is unknown.
     #[error("the connection was lost before the answer was complete")]
     Lost,
@@ -60,6 +79,12 @@ pub enum Failure {
     /// The other side doesn't speak the protocol as agreed.
     #[error("the server's answer can't be used: {0}")]
     Protocol(String),
+    /// Held back here: what the server says of itself or of a tool isn't what was looked at.
+    #[error("{0}")]
+    Held(String),
+    /// Longer than this client takes, in time or in size. Says which limit.
+    #[error("{0}")]
+    TooMuch(String),
     /// Wrong on this side: an unknown name, arguments that aren't JSON.
     #[error("{0}")]
     Here(String),
@@ -81,6 +106,8 @@ pub enum Kind {
     Away,
     /// The person stopped it.
     Cancelled,
+    /// It waits until a person has looked at it.
+    Held,
     /// Everything else.
     Broken,
 }
@@ -160,10 +187,15 @@ impl Failure {
                 429 => Kind::Throttled,
                 _ => Kind::Overloaded,
             },
-            Self::Away(_) => Kind::Away,
+            Self::Away(_) | Self::NotStarted(_) => Kind::Away,
             Self::TimedOut(_) => Kind::Overloaded,
             Self::Cancelled => Kind::Cancelled,
+            Self::Held(_) => Kind::Held,
+            Self::TooMuch(_) => Kind::Overloaded,
             Self::Rpc { .. }
+            | Self::Untrusted(_)
+            | Self::NoServer { .. }
+            | Self::Model(_)
             | Self::Lost
             | Self::SessionExpired
             | Self::Protocol(_)
@@ -183,7 +215,10 @@ impl Failure {
     /// Whether making a new connection can help. A refusal never gets better by asking again at once.
     #[must_use]
     pub fn wants_reconnect(&self) -> bool {
-        matches!(self, Self::Away(_) | Self::Lost | Self::SessionExpired)
+        matches!(
+            self,
+            Self::Away(_) | Self::NotStarted(_) | Self::Lost | Self::SessionExpired
+        )
     }
 
     /// What the person can do about it, when there is something.
@@ -196,17 +231,22 @@ impl Failure {
                 // A server that has named them has said all that there is to say.
                 403 if refusal.required_scopes.iter().all(|scope| refusal.message.contains(scope.as_str())) => None,
                 403 => Some(format!("It needs the scope {}. Ask the server's operator to grant it to your key.", refusal.required_scopes.join(" and "))),
-                413 => Some("Send less: a shorter message, a smaller resource, or a new chat; the whole conversation goes with each message.".into()),
+                413 => Some("Send less: a shorter message or a smaller resource. /compact sums a long chat up.".into()),
                 429 => refusal.retry_after.map(|wait| format!("Wait {} and send it again.", seconds(wait))),
                 408 | 503 => Some("Send it again in a moment.".into()),
                 _ => None,
             },
             Self::Away(_) => Some("Is the server running? Start it with `make run-server-sse`, or set MCP_SERVER_URL.".into()),
+            Self::NotStarted(_) => Some("Check its command in the configuration, and that the program is installed; `mcp-client` finds it on PATH.".into()),
+            Self::Untrusted(_) => Some("Check the address. If its certificate is from an authority of your own, this machine has to know that authority.".into()),
+            Self::NoServer { perhaps: Some(there), .. } => Some(format!("An MCP server's address usually ends in /mcp. Perhaps it is {there}")),
+            Self::NoServer { perhaps: None, .. } => Some("Check the address: --server, MCP_SERVER_URL, or url in the configuration.".into()),
             Self::Lost => Some("The call may have run. It isn't repeated for you: send it again if that is safe.".into()),
             Self::SessionExpired => Some("A new session is being opened. The call didn't run: send it again.".into()),
             Self::TimedOut(_) => Some("Send it again, or raise the limits under [limits] in client.toml.".into()),
+            Self::Held(_) => Some("/changes shows what is new; from there it can be accepted.".into()),
             Self::Rpc { code: -32602, .. } => Some("Check the arguments against the tool's schema.".into()),
-            Self::Rpc { .. } | Self::Cancelled | Self::Protocol(_) | Self::Here(_) => None,
+            Self::Rpc { .. } | Self::Cancelled | Self::Protocol(_) | Self::Model(_) | Self::TooMuch(_) | Self::Here(_) => None,
         }
     }
 }

@@ -36,6 +36,7 @@ mod hands;
 pub mod headless;
 pub mod plain;
 pub mod runtime;
+mod signals;
 pub mod terminal;
 pub mod ui;
 

@@ -2,21 +2,33 @@
 //!
 //! What it never does is repeat a call. Whether a call that was cut off ran is for a person to judge.
 
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::{
+    cmp::Ordering,
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Catalog;
 use crate::config::{Config, Limits, ServerConfig};
 use crate::failure::{Failure, Kind};
+use crate::secret::Secret;
 use crate::session::Session;
 use crate::session::question::Asker;
 use crate::wire::WireLog;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// Questions of one connection that were declined unasked and that a person hears of.
+const MAX_DECLINED: usize = 20;
+/// A server that announces changes without end has its lists read this often and no oftener.
+const BETWEEN_LISTS: Duration = Duration::from_millis(500);
 
 /// What happened to a connection.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,24 +44,48 @@ pub enum LinkEvent {
     Down(Failure, Option<Duration>),
 }
 
+/// What a server last said that it is and offers. A call is held against it at the last moment.
+#[derive(Debug)]
+struct Listed {
+    owner: String,
+    fingerprints: HashMap<String, String>,
+}
+
+impl Listed {
+    fn of(catalog: &Catalog) -> Self {
+        let owner = catalog.owner();
+        let tools = catalog.tools.iter();
+        let fingerprints = tools.map(|t| (t.name.clone(), t.fingerprint(&owner)));
+        Self {
+            fingerprints: fingerprints.collect(),
+            owner,
+        }
+    }
+}
+
 /// One server and the connection to it, if there is one.
 pub struct Link {
-    config: ServerConfig,
+    name: String,
+    config: RwLock<ServerConfig>,
     limits: Limits,
     wire: WireLog,
     asker: Option<Asker>,
     current: RwLock<Option<Arc<Session>>>,
+    /// Nothing while the lists are being read anew.
+    listed: watch::Sender<Option<Arc<Listed>>>,
     again: Notify,
 }
 
 impl Link {
     fn new(config: ServerConfig, limits: Limits, wire: WireLog, asker: Option<Asker>) -> Self {
         Self {
-            config,
+            name: config.name.clone(),
+            config: RwLock::new(config),
             limits,
             wire,
             asker,
             current: RwLock::new(None),
+            listed: watch::Sender::new(None),
             again: Notify::new(),
         }
     }
@@ -62,11 +98,56 @@ impl Link {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current
             .clone()
-            .ok_or_else(|| Failure::Away(format!("not connected to {}", self.config.name)))
+            .ok_or_else(|| Failure::Away(format!("not connected to {}", self.name)))
     }
 
     fn set(&self, session: Option<Arc<Session>>) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    /// Whether the server still offers exactly this tool, as the one that it was when a person, or a
+    /// rule, said yes. While the lists are being read anew, this waits for them.
+    ///
+    /// # Errors
+    /// [`Failure::Held`] when it doesn't.
+    pub async fn vouch(&self, tool: &str, fingerprint: &str) -> Result<(), Failure> {
+        let name = crate::untrusted::label(tool, 80);
+        match self.listed().await?.fingerprints.get(tool) {
+            Some(now) if now == fingerprint => Ok(()),
+            Some(_) => Err(Failure::Held(format!(
+                "{name} changed after it was offered; the call wasn't made"
+            ))),
+            None => Err(Failure::Held(format!(
+                "{name} is no longer offered; the call wasn't made"
+            ))),
+        }
+    }
+
+    /// Whether the server still says that it is the one that it was.
+    ///
+    /// # Errors
+    /// [`Failure::Held`] when it says something else.
+    pub async fn vouch_owner(&self, owner: &str) -> Result<(), Failure> {
+        if self.listed().await?.owner == owner {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(Failure::Held(format!(
+            "{name} says now that it is another server; nothing was sent to it"
+        )))
+    }
+
+    async fn listed(&self) -> Result<Arc<Listed>, Failure> {
+        let mut listed = self.listed.subscribe();
+        let known = async {
+            let found = listed.wait_for(Option::is_some).await.ok();
+            found.and_then(|found| found.clone())
+        };
+        let wait = self.limits.request();
+        tokio::time::timeout(wait, known)
+            .await
+            .map_err(|_| Failure::TimedOut(wait))?
+            .ok_or_else(|| Failure::Away(format!("not connected to {}", self.name)))
     }
 
     /// Tells the link how a call went wrong, so that it can look after the connection.
@@ -74,6 +155,14 @@ impl Link {
         if failure.wants_reconnect() {
             self.again.notify_one();
         }
+    }
+
+    /// Uses this key from now on, and connects again with it.
+    pub fn sign_in(&self, key: Secret) {
+        let mut config = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        config.key = Some(key);
+        drop(config);
+        self.again.notify_one();
     }
 
     /// Tries again now, whatever the state.
@@ -123,10 +212,15 @@ impl Link {
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
         let asker = self.asker.clone();
-        let session = Session::connect_asking(&self.config, self.limits, &self.wire, asker).await?;
+        let config = {
+            let config = self.config.read();
+            config.unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        let session = Session::connect_asking(&config, self.limits, &self.wire, asker).await?;
         let session = Arc::new(session);
         let outcome = self.watch(place, &session, events, stop).await;
         self.set(None);
+        self.listed.send_replace(None);
         if stop.is_cancelled() {
             session.close().await;
         }
@@ -143,10 +237,14 @@ impl Link {
     ) -> Result<(), Failure> {
         let mut pulse = tokio::time::interval(Duration::from_secs(1));
         pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut declined = 0;
         let follow = session.follow_lists();
         tokio::pin!(follow);
         loop {
             let (catalog, refused) = session.catalog().await?;
+            let read = Instant::now();
+            self.listed
+                .send_replace(Some(Arc::new(Listed::of(&catalog))));
             self.set(Some(session.clone()));
             let _ = events
                 .send((place, LinkEvent::Ready(Box::new(catalog), refused)))
@@ -156,11 +254,25 @@ impl Link {
                     // In this order, so that a person hears of it although the call was the last.
                     biased;
                     told = session.declined() => {
+                        declined += 1;
+                        let told = match declined.cmp(&MAX_DECLINED) {
+                            Ordering::Less => told,
+                            Ordering::Equal => "it asks without end; more of it isn't shown".into(),
+                            Ordering::Greater => continue,
+                        };
                         let _ = events.send((place, LinkEvent::Declined(told))).await;
                     }
                     () = stop.cancelled() => return Ok(()),
                     () = self.again.notified() => return Ok(()),
-                    () = session.changed() => break,
+                    () = session.changed() => {
+                        // From here on, no call is made by the old list.
+                        self.listed.send_replace(None);
+                        tokio::select! {
+                            () = stop.cancelled() => return Ok(()),
+                            () = tokio::time::sleep_until(read + BETWEEN_LISTS) => {}
+                        }
+                        break;
+                    }
                     () = &mut follow => return Ok(()),
                     _ = pulse.tick() => if session.is_closed() { return Ok(()) },
                 }
@@ -178,15 +290,18 @@ fn pause(failure: &Failure, attempt: u32) -> Option<Duration> {
     match failure.kind() {
         Kind::SignedOut | Kind::Forbidden => None,
         Kind::Throttled => Some(failure.retry_after().unwrap_or(LONGEST_WAIT).max(backoff)),
-        Kind::Broken if matches!(failure, Failure::Here(_) | Failure::Protocol(_)) => None,
+        Kind::Broken if !matches!(failure, Failure::Rpc { .. } | Failure::Lost) => None,
         _ => Some(backoff),
     }
 }
 
-/// All the links.
+/// All the links. More may join them; none ever leaves its place.
 #[derive(Clone)]
 pub struct Hub {
-    links: Arc<[Arc<Link>]>,
+    links: Arc<RwLock<Vec<Arc<Link>>>>,
+    limits: Limits,
+    wire: WireLog,
+    asker: Option<Asker>,
 }
 
 impl Hub {
@@ -199,16 +314,24 @@ impl Hub {
     /// The same; what servers ask the person goes to `asker`.
     #[must_use]
     pub fn asking(config: &Config, wire: &WireLog, asker: Option<&Asker>) -> Self {
-        Self {
-            links: config
-                .servers
-                .iter()
-                .map(|s| {
-                    let asker = asker.cloned();
-                    Arc::new(Link::new(s.clone(), config.limits, wire.clone(), asker))
-                })
-                .collect(),
+        let hub = Self {
+            links: Arc::default(),
+            limits: config.limits,
+            wire: wire.clone(),
+            asker: asker.cloned(),
+        };
+        for server in &config.servers {
+            hub.add(server.clone());
         }
+        hub
+    }
+
+    /// One more link, which isn't started yet. Gives its place.
+    pub fn add(&self, server: ServerConfig) -> usize {
+        let link = Link::new(server, self.limits, self.wire.clone(), self.asker.clone());
+        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+        links.push(Arc::new(link));
+        links.len() - 1
     }
 
     /// Starts every link. They end when `stop` is cancelled.
@@ -218,9 +341,16 @@ impl Hub {
         stop: &CancellationToken,
     ) -> tokio::task::JoinSet<()> {
         let mut tasks = tokio::task::JoinSet::new();
-        for (place, link) in self.links.iter().enumerate() {
-            let (link, events, stop) = (link.clone(), events.clone(), stop.clone());
-            tasks.spawn(async move { link.run(place, events, stop).await });
+        let count = self
+            .links
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len();
+        for place in 0..count {
+            if let Ok(link) = self.link(place) {
+                let (events, stop) = (events.clone(), stop.clone());
+                tasks.spawn(async move { link.run(place, events, stop).await });
+            }
         }
         tasks
     }
@@ -229,10 +359,10 @@ impl Hub {
     ///
     /// # Errors
     /// [`Failure::Here`] when there is no such place.
-    pub fn link(&self, place: usize) -> Result<&Arc<Link>, Failure> {
-        self.links
-            .get(place)
-            .ok_or_else(|| Failure::Here("there is no such server".into()))
+    pub fn link(&self, place: usize) -> Result<Arc<Link>, Failure> {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        let link = links.get(place).cloned();
+        link.ok_or_else(|| Failure::Here("there is no such server".into()))
     }
 }
 

@@ -18,6 +18,9 @@ struct Args {
     /// Configuration: client.toml, or a JSON file with `mcpServers` as Claude Desktop writes it
     #[arg(long, env = "MCP_CLIENT_CONFIG", global = true)]
     config: Option<PathBuf>,
+    /// Which server of the configuration to chat with; that one alone gets the conversation and MCP_CLIENT_KEY
+    #[arg(long, env = "MCP_CHAT_SERVER", global = true, value_name = "NAME")]
+    chat_server: Option<String>,
     /// Protocol version to insist on, instead of finding out
     #[arg(long, global = true)]
     protocol: Option<String>,
@@ -30,9 +33,9 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Cmd {
-    /// Ask one question and print the answer; without a question, it is read from standard input
+    /// Ask one question and print the answer; without a question, or with -, it is read from standard input
     Ask {
-        /// The question
+        /// The question, or -
         question: Vec<String>,
         /// Print each event as a line of JSON
         #[arg(long)]
@@ -43,6 +46,9 @@ enum Cmd {
         /// A model, or the server's default
         #[arg(long)]
         model: Option<String>,
+        /// Rounds of tool calls before it stops, instead of limits.rounds
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        max_rounds: Option<u32>,
     },
     /// List the tools that you may call
     Tools {
@@ -54,7 +60,7 @@ enum Cmd {
     Call {
         /// The tool's name
         tool: String,
-        /// Its arguments, such as '{"message": "hi"}'
+        /// Its arguments, such as '{"message": "hi"}'; - reads them from standard input, @FILE from a file
         #[arg(default_value = "{}")]
         arguments: String,
         /// Print the whole result as JSON
@@ -106,24 +112,33 @@ enum Cmd {
     Man,
 }
 
+/// A terminal that can't be drawn on; what is printed line by line it can show.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+fn unusable(error: &std::io::Error) -> String {
+    use std::io::IsTerminal as _;
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        format!("the terminal can't be used: {error}; `mcp-client --plain` chats line by line")
+    } else {
+        "the chat needs a terminal; `mcp-client --plain` chats line by line, `mcp-client ask` answers one question"
+            .into()
+    }
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
     // These two need neither a configuration nor a server.
     match &args.command {
         Some(Cmd::Completions { shell }) => {
-            clap_complete::generate(
-                *shell,
-                &mut Args::command(),
-                "mcp-client",
-                &mut std::io::stdout(),
-            );
-            return ExitCode::SUCCESS;
+            return headless::print_made(|out| {
+                clap_complete::generate(*shell, &mut Args::command(), "mcp-client", out);
+                Ok(())
+            });
         }
         Some(Cmd::Man) => {
-            return match clap_mangen::Man::new(Args::command()).render(&mut std::io::stdout()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => headless::complain(&error.to_string(), headless::FAILED),
-            };
+            return headless::print_made(|out| clap_mangen::Man::new(Args::command()).render(out));
         }
         _ => {}
     }
@@ -135,6 +150,7 @@ fn main() -> ExitCode {
             .ok()
             .as_deref()
             .and_then(Secret::new),
+        chat_server: args.chat_server,
         protocol: args.protocol,
     };
     let config = match Config::load(&given, &|name| std::env::var(name).ok()) {
@@ -158,23 +174,24 @@ fn main() -> ExitCode {
 async fn run(command: Option<Cmd>, plain: bool, mut config: Config) -> ExitCode {
     let wire = WireLog::default();
     match command {
-        None if plain => match mcp_client::plain::run(&config, wire).await {
+        None if plain || is_dumb() => match mcp_client::plain::run(&config, wire).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => headless::complain(&error.to_string(), headless::FAILED),
         },
         None => match mcp_client::runtime::run(&config, wire).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => headless::complain(
-                &format!("the terminal can't be used: {error}; try `mcp-client ask`"),
-                headless::FAILED,
-            ),
+            Err(error) => headless::complain(&unusable(&error), headless::FAILED),
         },
         Some(Cmd::Ask {
             question,
             json,
             approve,
             model,
+            max_rounds,
         }) => {
+            if let Some(rounds) = max_rounds {
+                config.limits.rounds = rounds;
+            }
             if model.is_some() {
                 config.model = model;
             }

@@ -11,13 +11,14 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Overlay};
+use crate::app::{App, Overlay, pins::Pins};
 use crate::command::Command;
 use crate::config::Config;
 use crate::event::Event;
 use crate::frames::Frames;
 use crate::hands::{self, Hands};
 use crate::link::Hub;
+use crate::signals::{self, Asked, Signals};
 use crate::store::{self, ChatImage, Store};
 use crate::terminal;
 use crate::ui::View;
@@ -53,7 +54,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     let (asker, mut asked) = mpsc::channel(4);
     let hub = Hub::asking(config, &wire, Some(&asker));
     let mut link_tasks = hub.start(&link_events, &stop);
-    let mut hands = Hands::new(hub, wire.clone(), store.clone(), events);
+    let mut hands = Hands::new(hub, wire.clone(), store.clone(), events, link_events);
     let mut keys = EventStream::new();
     let mut signals = Signals::new()?;
     let mut saving = tokio::task::JoinSet::new();
@@ -84,7 +85,14 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
                 // The terminal is gone: nobody is left to talk to.
                 Some(Err(_)) | None => break,
             },
-            () = signals.recv() => break,
+            asked = signals.recv() => match asked {
+                Asked::End => break,
+                Asked::GoOn => {
+                    keys = retake(&guard, &mut terminal, keys, || ())?.0;
+                    frames.want(true);
+                    continue;
+                }
+            },
             () = tokio::time::sleep(next_frame.unwrap_or_default()), if next_frame.is_some() => continue,
             Some((place, event)) = links.recv() => Event::Link(place, event),
             Some(event) = inbox.recv() => event,
@@ -113,17 +121,17 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
                 Some(Command::Scroll(scroll)) => view.scroll(app.chat().id, scroll),
                 Some(Command::Find { needle, step }) => view.find(app.chat().id, needle, step),
                 Some(Command::Editor(text)) => {
-                    // The reader of keys must be gone, or it takes the editor's.
-                    drop(keys);
-                    let written = guard.lend(|| hands::edit(&text))?;
-                    keys = EventStream::new();
-                    terminal.clear()?;
+                    let written;
+                    (keys, written) = retake(&guard, &mut terminal, keys, || hands::edit(&text))?;
                     match written {
                         Ok(text) => app.update(Event::Edited(text)),
                         Err(error) => {
                             app.update(Event::Note(format!("the editor didn't work: {error}")))
                         }
                     };
+                }
+                Some(Command::Suspend) => {
+                    keys = retake(&guard, &mut terminal, keys, signals::stop)?.0;
                 }
                 Some(Command::Quit) => break 'main,
                 Some(_) | None => {}
@@ -141,9 +149,26 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     let goodbye = async {
         while saving.join_next().await.is_some() {}
         while link_tasks.join_next().await.is_some() {}
+        hands.gone().await;
     };
     let _ = tokio::time::timeout(Duration::from_secs(3), goodbye).await;
     Ok(())
+}
+
+/// Gives the terminal away for a while, and takes it and its keys again.
+fn retake<T>(
+    guard: &terminal::Guard,
+    terminal: &mut terminal::Terminal,
+    keys: EventStream,
+    work: impl FnOnce() -> T,
+) -> io::Result<(EventStream, T)> {
+    // The reader of keys must be gone, or it takes the other program's.
+    drop(keys);
+    let done = guard.lend(work)?;
+    // Nothing of what was drawn before is there any more. `Terminal::clear` would ask the terminal where
+    // its cursor is, and wait for an answer that may go elsewhere.
+    *terminal = terminal::blank()?;
+    Ok((EventStream::new(), done))
 }
 
 fn load(app: &mut App, store: &Store) {
@@ -151,8 +176,9 @@ fn load(app: &mut App, store: &Store) {
     match store.pins() {
         Ok(pins) => app.pins = pins,
         Err(error) => {
+            app.pins = Pins::lost();
             let text = format!(
-                "the pinned tool definitions can't be read ({error}): changes since the last session can't be seen. Delete the file to start anew."
+                "what you looked at before can't be read ({error}), so everything is held back: /changes shows it"
             );
             app.update(Event::Note(text));
         }
@@ -187,42 +213,4 @@ fn draw(terminal: &mut terminal::Terminal, view: &mut View, app: &App) -> io::Re
     execute!(terminal.backend_mut(), BeginSynchronizedUpdate)?;
     terminal.draw(|frame| view.draw(frame, app))?;
     execute!(terminal.backend_mut(), EndSynchronizedUpdate)
-}
-
-/// The signals that end a program: the terminal is given back for these too.
-struct Signals {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    hang_up: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    #[cfg(unix)]
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    #[cfg(unix)]
-    async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    #[expect(clippy::unnecessary_wraps, reason = "the same shape as on Unix")]
-    fn new() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    async fn recv(&mut self) {
-        std::future::pending::<()>().await;
-    }
 }

@@ -219,22 +219,30 @@ fn make_private_dir(dir: &Path) -> io::Result<()> {
 /// # Errors
 /// When the file can't be written.
 pub fn export(name: &str, extension: &str, text: &str) -> io::Result<PathBuf> {
+    export_to(Path::new(""), name, extension, text)
+}
+
+fn export_to(dir: &Path, name: &str, extension: &str, text: &str) -> io::Result<PathBuf> {
     let stem: String = name
         .chars()
         .map(|c| if c.is_alphanumeric() { c } else { '-' })
         .take(60)
         .collect();
     for n in 0..1000 {
-        let path = PathBuf::from(if n == 0 {
+        let path = dir.join(if n == 0 {
             format!("{stem}.{extension}")
         } else {
             format!("{stem}-{n}.{extension}")
         });
-        match std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
         {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            // As private as the saved chat that it is a copy of.
+            options.mode(0o600);
+        }
+        match options.open(&path) {
             Ok(mut file) => {
                 file.write_all(text.as_bytes())?;
                 return Ok(path);
@@ -324,6 +332,19 @@ mod tests {
             assert_eq!(mode(&dir.path().join("chats/run-9.json")), 0o600);
             assert_eq!(mode(&dir.path().join("chats")), 0o700);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_export_can_be_read_by_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = export_to(dir.path(), "../plans", "md", "x").unwrap();
+        assert_eq!(path.parent(), Some(dir.path()));
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let second = export_to(dir.path(), "../plans", "md", "y").unwrap();
+        assert_ne!(path, second, "nothing is written over");
     }
 
     #[test]

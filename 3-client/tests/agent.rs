@@ -13,12 +13,13 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mcp_client::agent::{self, AgentEvent, Decision, Turn, offers};
+use mcp_client::agent::{self, AgentEvent, Decision, Source, Turn, offers};
 use mcp_client::catalog::Catalog;
 use mcp_client::chat::{Ask, Message, Role};
 use mcp_client::config::{Config, Given};
 use mcp_client::failure::Failure;
 use mcp_client::link::{Hub, LinkEvent};
+use mcp_client::secret::Secret;
 use mcp_client::wire::WireLog;
 use serde_json::json;
 use support::Server;
@@ -74,7 +75,6 @@ impl Rig {
 
     /// Plays a turn and answers each question with `decide`.
     async fn turn(&self, text: &str, decide: impl Fn() -> Decision) -> Vec<AgentEvent> {
-        let resources = vec![("config://server".to_owned(), 0)];
         let turn = Turn {
             server: 0,
             chat_tool: "ollama-chat".into(),
@@ -82,13 +82,24 @@ impl Rig {
                 messages: vec![Message::new(Role::User, text)],
                 ..Ask::default()
             },
+            chat_fingerprint: self
+                .catalog
+                .tool("ollama-chat")
+                .unwrap()
+                .fingerprint(&self.catalog.owner()),
+            window: None,
             offered: offers(
-                [(0, "local", self.catalog.tools.iter().collect())].into_iter(),
+                std::iter::once(Source {
+                    server: 0,
+                    name: "local",
+                    catalog: &self.catalog,
+                    tools: self.catalog.tools.iter().collect(),
+                    reads: true,
+                }),
                 false,
-                &resources,
             ),
-            resources,
             rounds: 4,
+            time: Duration::from_secs(60),
         };
         let (events, mut received) = mpsc::channel(64);
         let (decisions, decided) = mpsc::channel(8);
@@ -202,6 +213,45 @@ async fn a_server_that_restarts_is_found_again_listed_again_and_no_call_is_repea
         0,
         "nothing was sent again by itself"
     );
+    // What was offered before the restart is another tool now: the yes to it isn't one to this.
+    let events = rig.turn("echo found", || Decision::Call).await;
+    assert!(last_answer(&events).contains("echo changed after it was offered"));
+    assert_eq!(again.seen.calls.load(Ordering::SeqCst), 0);
+    rig.catalog = catalog;
     let events = rig.turn("echo found", || Decision::Call).await;
     assert_eq!(last_answer(&events), "The tool said: found");
+}
+
+#[tokio::test]
+async fn a_server_can_be_added_and_signed_in_to_while_the_others_go_on() {
+    let (server, locked) = tokio::join!(Server::start(None), Server::start(Some("right")));
+    let rig = Rig::new(&server.url).await;
+    let given = Given {
+        url: Some(locked.url.clone()),
+        ..Given::default()
+    };
+    let config = Config::load(&given, &|_| None).unwrap().servers.remove(0);
+    let place = rig.hub.add(config);
+    assert_eq!(place, 1);
+    let (sender, mut events) = mpsc::channel(64);
+    let (link, stop) = (rig.hub.link(place).unwrap(), rig.stop.clone());
+    let running = link.clone();
+    tokio::spawn(async move { running.run(place, sender, stop).await });
+    let mut next = async || {
+        let event = tokio::time::timeout(Duration::from_secs(20), events.recv());
+        event.await.expect("an event in time").unwrap().1
+    };
+    // Refused, it isn't tried again by itself.
+    while !matches!(next().await, LinkEvent::Down(ref f, None) if f.to_string().contains("401")) {}
+    link.sign_in(Secret::new("right").unwrap());
+    let catalog = loop {
+        match next().await {
+            LinkEvent::Ready(catalog, _) => break catalog,
+            LinkEvent::Down(failure, _) => panic!("{failure}"),
+            LinkEvent::Connecting | LinkEvent::Declined(_) => {}
+        }
+    };
+    assert!(catalog.tool("echo").is_some());
+    let events = rig.turn("echo meanwhile", || Decision::Call).await;
+    assert_eq!(last_answer(&events), "The tool said: meanwhile");
 }

@@ -24,11 +24,16 @@ struct Ran {
 }
 
 async fn run(url: &str, key: Option<&str>, args: &[&str], input: &str) -> Ran {
+    run_in("xterm", url, key, args, input).await
+}
+
+async fn run_in(term: &str, url: &str, key: Option<&str>, args: &[&str], input: &str) -> Ran {
     let state = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-client"));
     command
         .args(args)
         .env_clear()
+        .env("TERM", term)
         .env("MCP_SERVER_URL", url)
         .env("XDG_STATE_HOME", state.path());
     if let Some(key) = key {
@@ -42,7 +47,8 @@ async fn run(url: &str, key: Option<&str>, args: &[&str], input: &str) -> Ran {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).await.unwrap();
+    // Gone already, when it doesn't start at all.
+    let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     let output = tokio::time::timeout(Duration::from_secs(30), child.wait_with_output())
         .await
@@ -168,6 +174,100 @@ async fn asking_without_a_person_calls_only_what_was_allowed() {
 }
 
 #[tokio::test]
+async fn a_script_can_tell_a_refused_call_and_read_from_everywhere() {
+    let server = Server::start(None).await;
+    let refused = run(&server.url, None, &["ask", "echo", "hi"], "").await;
+    assert_eq!(refused.code, 9, "{}", refused.err);
+    let piped = run(&server.url, None, &["ask", "-"], "from a pipe").await;
+    assert!(
+        piped.out.starts_with("You said: from a pipe."),
+        "{}",
+        piped.out
+    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), r#"{"message": "from a file"}"#).unwrap();
+    let at_file = format!("@{}", file.path().display());
+    for (arguments, input, said) in [
+        ("-", r#"{"message": "from a pipe"}"#, "from a pipe\n"),
+        (&at_file, "", "from a file\n"),
+    ] {
+        let ran = run(&server.url, None, &["call", "echo", arguments], input).await;
+        assert_eq!((ran.code, ran.out.as_str()), (0, said), "{}", ran.err);
+    }
+    let missing = run(&server.url, None, &["call", "echo", "@/no/such/file"], "").await;
+    assert!(missing.code == 2 && missing.err.contains("/no/such/file"));
+}
+
+#[tokio::test]
+async fn rounds_of_calls_have_an_end_that_can_be_moved() {
+    let server = Server::start(None).await;
+    let ask = |rounds: &'static str| {
+        let args = [
+            "ask",
+            "--approve",
+            "all",
+            "--max-rounds",
+            rounds,
+            "again and again",
+        ];
+        let url = server.url.clone();
+        async move { run(&url, None, &args, "").await }
+    };
+    let ran = ask("3").await;
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("after 3 rounds") && ran.err.contains("--max-rounds"));
+    assert_eq!(server.seen.calls.load(Ordering::SeqCst), 3);
+    // The chat asks whether to go on; with a no, the model answers with what it has.
+    let input = format!("again and again\na\n{}", "n\n");
+    let ran = run(&server.url, None, &["--plain"], &input).await;
+    assert!(
+        ran.out.contains("go on after 8 rounds of calls"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out.contains("The tool said: that is enough"),
+        "{}",
+        ran.out
+    );
+}
+
+/// Output whose reader leaves early: no word of it, and no failure.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_reader_that_leaves_early_ends_the_run_in_silence() {
+    let server = Server::start(None).await;
+    for args in [
+        "ask endless",
+        "ask --json endless",
+        "man",
+        "completions bash",
+    ] {
+        let script = format!(
+            "set -o pipefail; {} {args} | head -c 1",
+            env!("CARGO_BIN_EXE_mcp-client")
+        );
+        let state = tempfile::tempdir().unwrap();
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .env("MCP_SERVER_URL", &server.url)
+            .env("XDG_STATE_HOME", state.path())
+            .env_remove("MCP_CLIENT_KEY")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let ran = tokio::time::timeout(Duration::from_secs(30), output).await;
+        let ran = ran.expect("it ends").unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{args}: {said}");
+        assert!(
+            !said.contains("roken pipe") && !said.contains("panicked"),
+            "{args}: {said}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn json_events_are_one_per_line_and_end_with_done() {
     let server = Server::start(None).await;
     let ran = run(&server.url, None, &["ask", "--json", "hello"], "").await;
@@ -287,6 +387,47 @@ async fn the_line_by_line_chat_asks_before_it_calls_and_draws_nothing() {
     .collect();
     assert!(said.is_sorted(), "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}'), "no escape sequence at all");
+}
+
+#[tokio::test]
+async fn a_chat_of_two_hundred_turns_still_answers_and_can_be_summed_up() {
+    let server = Server::start(None).await;
+    let questions: String = (1..=200).map(|n| format!("question {n}\n")).collect();
+    let input = format!("{questions}/compact\nafter it\n");
+    let ran = run(&server.url, None, &["--plain"], &input).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("You said: question 200."), "{}", ran.out);
+    let told: Vec<&str> = ran
+        .out
+        .lines()
+        .filter(|l| l.contains("sent any more"))
+        .collect();
+    assert_eq!(told.len(), 1, "said once: {told:?}");
+    let (_, summed_up) = ran.out.split_once("Summed up.").unwrap();
+    assert!(summed_up.contains("| You said: Sum up our conversation"));
+    assert!(summed_up.contains("You said: after it."), "{summed_up}");
+    // What was sent last: the summary and the question.
+    let sent = *server.seen.messages.lock().unwrap();
+    assert_eq!(sent, 2);
+}
+
+#[tokio::test]
+async fn a_terminal_that_cannot_be_drawn_on_gets_lines_and_no_terminal_at_all_a_sentence() {
+    let server = Server::start(None).await;
+    let ran = run_in("dumb", &server.url, None, &[], "hello\n").await;
+    assert!(
+        ran.out.contains("You said: hello"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    let ran = run(&server.url, None, &[], "hello\n").await;
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.contains("needs a terminal") && ran.err.contains("--plain"),
+        "{}",
+        ran.err
+    );
 }
 
 #[tokio::test]

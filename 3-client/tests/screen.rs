@@ -126,7 +126,9 @@ fn answered(app: &mut App, turn: u64, text: &str) {
     agent(app, turn, AgentEvent::Answered(Box::new(reply)));
 }
 
-fn wanted() -> AgentEvent {
+fn wanted(app: &App) -> AgentEvent {
+    let catalog = &app.servers[0].catalog;
+    let tool = catalog.tool("echo").unwrap();
     let call = ToolCall {
         id: "1".into(),
         name: "echo".into(),
@@ -138,7 +140,7 @@ fn wanted() -> AgentEvent {
     let target = Target::Tool {
         server: 0,
         tool: "echo".into(),
-        fingerprint: "f".into(),
+        fingerprint: tool.fingerprint(&catalog.owner()),
         read_only: true,
     };
     AgentEvent::Wanted(Wanted {
@@ -189,7 +191,8 @@ fn the_states_of_a_turn_look_different() {
     let mut app = app();
     let turn = say(&mut app, "hello");
     seen.push(draw(&app, (80, 24)).lines().nth_back(1).unwrap().to_owned());
-    agent(&mut app, turn, wanted());
+    let ask = wanted(&app);
+    agent(&mut app, turn, ask);
     assert_eq!(app.chat().running.as_ref().unwrap().phase, Phase::Deciding);
     seen.push(draw(&app, (80, 24)).lines().nth_back(1).unwrap().to_owned());
     insta::assert_snapshot!("states", seen.join("\n"));
@@ -199,7 +202,8 @@ fn the_states_of_a_turn_look_different() {
 fn a_call_is_asked_for_with_its_full_arguments() {
     let mut app = app();
     let turn = say(&mut app, "echo good morning");
-    agent(&mut app, turn, wanted());
+    let ask = wanted(&app);
+    agent(&mut app, turn, ask);
     at_all_sizes("approval", &app);
 }
 
@@ -207,7 +211,8 @@ fn a_call_is_asked_for_with_its_full_arguments() {
 fn results_refusals_and_cut_answers() {
     let mut app = app();
     let turn = say(&mut app, "echo good morning");
-    agent(&mut app, turn, wanted());
+    let ask = wanted(&app);
+    agent(&mut app, turn, ask);
     agent(
         &mut app,
         turn,
@@ -438,7 +443,7 @@ fn a_text_that_goes_on_says_so_and_a_key_past_its_end_costs_no_key_back() {
     };
     press(&mut app, KeyCode::Char('?'));
     let screen = drawn(&app);
-    assert!(screen.contains("↓ 3 more lines: PageDown") && !screen.contains("this page"));
+    assert!(screen.contains("↓ 4 more lines: PageDown") && !screen.contains("this page"));
     for _ in 0..5 {
         press(&mut app, KeyCode::PageDown);
         drawn(&app);
@@ -509,7 +514,8 @@ fn scrolled_up_the_view_holds_still_while_lines_are_added() {
 fn no_screen_is_too_small_to_be_drawn() {
     let mut app = app();
     let turn = say(&mut app, "hello 日本 👩‍👩‍👧‍👦");
-    agent(&mut app, turn, wanted());
+    let ask = wanted(&app);
+    agent(&mut app, turn, ask);
     for width in 1..45 {
         for height in 1..14 {
             draw(&app, (width, height));
@@ -560,8 +566,8 @@ fn hostile_text_from_everywhere_reaches_no_cell() {
     };
     let target = Target::Tool {
         server: 0,
+        fingerprint: evil_tool.fingerprint(&app.servers[0].catalog.owner()),
         tool: evil_tool.name,
-        fingerprint: "f".into(),
         read_only: true,
     };
     agent(
@@ -644,7 +650,8 @@ fn the_screen_in_the_readme_is_one_that_the_program_draws() {
         destructive: None,
     };
     let turn = say(&mut app, "echo good morning");
-    agent(&mut app, turn, wanted());
+    let ask = wanted(&app);
+    agent(&mut app, turn, ask);
     let screen = draw(&app, (80, 24));
     let mut lines: Vec<&str> = screen
         .lines()
@@ -656,4 +663,86 @@ fn the_screen_in_the_readme_is_one_that_the_program_draws() {
         include_str!("../README.md").contains(&screen),
         "put this into README.md:\n{screen}"
     );
+}
+
+#[test]
+fn with_several_servers_each_is_shown_and_the_wire_says_whose_each_message_is() {
+    let mut app = app();
+    press(&mut app, KeyCode::Char('/'));
+    for c in "servers".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Down);
+    press(&mut app, KeyCode::Enter);
+    for c in "files".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    press(&mut app, KeyCode::Tab);
+    for c in "no-such-program --root /tmp".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    let commands = press(&mut app, KeyCode::Enter);
+    assert!(
+        matches!(commands[..], [Command::AddServer(_)]),
+        "{commands:?}"
+    );
+    let screen = draw(&app, (80, 24));
+    for part in [
+        "local: http://127.0.0.1:8080/mcp",
+        "files: no-such-program",
+        "1/2 servers",
+    ] {
+        assert!(screen.contains(part), "{part}\n{screen}");
+    }
+    let gone = Failure::NotStarted("can't start no-such-program".into());
+    app.update(Event::Link(1, LinkEvent::Down(gone, None)));
+    let screen = draw(&app, (80, 24));
+    assert!(
+        screen.contains("files: can't start no-such-program"),
+        "{screen}"
+    );
+    assert!(screen.contains("Check its command"), "at once: {screen}");
+    press(&mut app, KeyCode::Char('/'));
+    for c in "servers".chars() {
+        press(&mut app, KeyCode::Char(c));
+    }
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Down);
+    at_all_sizes("servers", &app);
+    press(&mut app, KeyCode::Esc);
+    let log = WireLog::default();
+    for server in ["local", "files"] {
+        let call = r#"{"id":6,"method":"tools/list"}"#;
+        log.record(&server.into(), Direction::Out, call, None);
+    }
+    press(&mut app, KeyCode::F(2));
+    app.update(Event::Wire(log.since(0)));
+    let screen = draw(&app, (80, 24));
+    for whose in ["local → tools/list #6", "files → tools/list #6"] {
+        assert!(screen.contains(whose), "{screen}");
+    }
+}
+
+#[test]
+fn a_key_that_is_typed_is_dots() {
+    let mut app = app();
+    for key in ["/servers\n\n", "sign\n", "s3cret"] {
+        for c in key.chars() {
+            press(
+                &mut app,
+                if c == '\n' {
+                    KeyCode::Enter
+                } else {
+                    KeyCode::Char(c)
+                },
+            );
+        }
+    }
+    let screen = draw(&app, (80, 24));
+    assert!(
+        screen.contains("sign in to local") && screen.contains("••••••"),
+        "{screen}"
+    );
+    assert!(!screen.contains("s3cret"), "{screen}");
 }

@@ -28,6 +28,7 @@ fn server(url: &str, key: Option<&str>, protocol: Protocol) -> ServerConfig {
         key: key.and_then(Secret::new),
         protocol,
         approve: Approve::None,
+        allow_http: false,
     }
 }
 
@@ -389,5 +390,76 @@ async fn a_child_process_gets_no_key_and_its_last_words_explain_its_end() {
     assert!(
         failure.to_string().contains("no such database clean"),
         "{failure}"
+    );
+}
+
+/// A server with a certificate that nobody has vouched for; it never gets as far as a request.
+async fn with_its_own_certificate() -> String {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "https://localhost:{}/mcp",
+        listener.local_addr().unwrap().port()
+    );
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_words_that_fit_it() {
+    let limits = Limits::default();
+    let wire = WireLog::default();
+    let failed = async |url: &str| {
+        let config = ServerConfig {
+            endpoint: Endpoint::of_url(url),
+            ..server(url, None, Protocol::Auto)
+        };
+        Session::connect(&config, limits, &wire).await.unwrap_err()
+    };
+    let untrusted = failed(&with_its_own_certificate().await).await;
+    assert!(matches!(untrusted, Failure::Untrusted(_)), "{untrusted:?}");
+    assert!(!untrusted.wants_reconnect() && untrusted.advice().unwrap().contains("certificate"));
+
+    let scripted = Server::start(None).await;
+    let base = scripted.url.strip_suffix("/mcp").unwrap();
+    for wrong in [base.to_owned(), format!("{base}/"), format!("{base}/?x=1")] {
+        let failure = failed(&wrong).await;
+        assert!(
+            matches!(failure, Failure::NoServer { .. }),
+            "{wrong}: {failure:?}"
+        );
+        let advice = failure.advice().unwrap();
+        assert!(advice.ends_with(&scripted.url), "{advice}");
+    }
+    let elsewhere = failed(&format!("{base}/elsewhere/mcp")).await;
+    assert!(
+        !elsewhere.advice().unwrap().contains("Perhaps"),
+        "{elsewhere:?}"
+    );
+
+    let config = ServerConfig {
+        endpoint: Endpoint::Stdio {
+            command: "no-such-program".into(),
+            args: Vec::new(),
+            env: std::collections::BTreeMap::new(),
+        },
+        ..server("", None, Protocol::Auto)
+    };
+    let missing = Session::connect(&config, limits, &wire).await.unwrap_err();
+    assert!(matches!(&missing, Failure::NotStarted(why) if why.contains("no-such-program")));
+    assert!(
+        missing.advice().unwrap().contains("installed"),
+        "{missing:?}"
     );
 }

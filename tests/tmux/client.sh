@@ -51,13 +51,13 @@ keys "echo good morning" Enter
 see "Approve?"
 # The guard against answering while typing: wait until it is over.
 sleep 0.6
-keys y
+keys y Enter
 see "The tool said: good morning"
 
 keys "echo secret" Enter
 see "Approve?"
 sleep 0.6
-keys n
+keys n Enter
 see "refused by you"
 
 keys "endless" Enter
@@ -97,6 +97,36 @@ keys Escape
 keys C-d
 see "left with 0"
 see "icanon"
+tmux kill-session -t "$session"
+
+# Ctrl-Z gives the terminal back to the shell, and fg comes back to the same screen and the same keys.
+tmux new-session -d -s "$session" -x 100 -y 30 \
+  "env PS1='shell> ' MCP_SERVER_URL=http://127.0.0.1:$port/mcp XDG_STATE_HOME=$state bash --norc --noprofile -i"
+see "shell>"
+keys "$bin/mcp-client" Enter
+see "Enter sends"
+keys "hello" Enter
+see "You said: hello"
+keys "half a line"
+see "half a line"
+keys C-z
+see "Stopped"
+not_see "You said: hello"
+keys "stty -a | grep -o ' icanon'" Enter
+see " icanon"
+keys "fg" Enter
+see "You said: hello"
+see "half a line"
+keys C-u
+# Stopped by somebody else, it comes back as well.
+kill -TSTP "$(pgrep -P "$(tmux display-message -p -t "$session" '#{pane_pid}')")"
+see "Stopped"
+keys "fg" Enter
+see "Enter sends"
+keys "still here" Enter
+see "You said: still here"
+keys C-d
+see "shell>"
 tmux kill-session -t "$session"
 
 tmux new-session -d -s "$session" -x 80 -y 24 \

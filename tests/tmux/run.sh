@@ -33,9 +33,9 @@ sees() { # what within-seconds
 }
 expect() { if sees "$2" "${3:-15}"; then ok "$1"; else bad "$1 (no \"$2\" on the screen)"; fi; }
 holds() { if "${@:2}"; then ok "$1"; else bad "$1"; fi; }
-# A question that has just come up takes no key for a moment, so that what somebody was typing
-# can't approve a call. A person reads first; so does this.
-decide() { sleep 1; tmux send-keys -t main "$1"; }
+# A letter chooses and Enter carries out; for a moment after the last key of a message, neither does,
+# so that what somebody was typing can't approve a call. A person reads first; so does this.
+decide() { sleep 1; tmux send-keys -t main "$1" Enter; }
 # The bottom line says when nothing runs any more.
 idle() { sees "Enter sends"; }
 type_in() { tmux send-keys -t main -l "$1"; tmux send-keys -t main Enter; }

@@ -7,14 +7,21 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::{READ_RESOURCE, Target};
+use crate::agent::Target;
 use crate::chat::{Context, Message, Role, ToolCall};
 use crate::failure::{Failure, Kind};
 use crate::session::ToolResult;
+use crate::untrusted::name;
+
+/// Characters of a name that are shown in a question.
+const MAX_NAME: usize = 128;
 
 /// A resource put into a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attachment {
+    /// The name of the server that it was read from.
+    #[serde(default)]
+    pub server: String,
     /// Its URI.
     pub uri: String,
     /// Its text when it was read.
@@ -140,6 +147,8 @@ pub enum Body {
     Trouble(Trouble),
     /// Something to know. The model isn't told.
     Note(String),
+    /// What was said before, in the model's words. From here on, the model is sent this in its place.
+    Summary(String),
 }
 
 /// One entry of a conversation.
@@ -178,14 +187,25 @@ pub fn messages(system: Option<&str>, entries: &[Entry]) -> Vec<Message> {
         .map(|text| Message::new(Role::System, text))
         .into_iter()
         .collect();
-    for entry in entries {
+    let summed_up = entries
+        .iter()
+        .rposition(|e| matches!(e.body, Body::Summary(_)))
+        .unwrap_or(0);
+    for (at, entry) in entries.iter().enumerate() {
         match &entry.body {
-            Body::User { text, attached } => {
-                let mut content = text.clone();
-                for Attachment { uri, text } in attached {
-                    content.push_str(&format!("\n\nResource {uri}:\n{text}"));
+            // What is attached stays, word for word.
+            Body::User { attached, .. } if at < summed_up => {
+                if !attached.is_empty() {
+                    messages.push(pinned(with_attached("", attached)));
                 }
-                messages.push(Message::new(Role::User, content));
+            }
+            _ if at < summed_up => {}
+            Body::User { text, attached } => {
+                let content = with_attached(text, attached);
+                messages.push(Message {
+                    pinned: !attached.is_empty(),
+                    ..Message::new(Role::User, content)
+                });
             }
             Body::Answer(answer) if !answer.text.is_empty() || !answer.calls.is_empty() => {
                 messages.push(Message {
@@ -194,19 +214,81 @@ pub fn messages(system: Option<&str>, entries: &[Entry]) -> Vec<Message> {
                 });
             }
             Body::Call(card) => messages.push(Message::result(&card.call, told(&card.state))),
+            Body::Summary(text) => {
+                messages.push(pinned(format!("What was said so far, summed up:\n{text}")));
+            }
             Body::Answer(_) | Body::Trouble(_) | Body::Note(_) => {}
         }
     }
     messages
 }
 
-/// The name that a call's target has for a person: `server/tool`.
+fn pinned(content: String) -> Message {
+    Message {
+        pinned: true,
+        ..Message::new(Role::User, content)
+    }
+}
+
+fn with_attached(text: &str, attached: &[Attachment]) -> String {
+    let mut content = text.to_owned();
+    for Attachment { uri, text, server } in attached {
+        content.push_str(&format!("\n\nResource {uri} of {server}:\n{text}"));
+    }
+    content
+}
+
+/// How full the model's context was after the newest answer that says so.
 #[must_use]
-pub fn target_name(target: &Target, call: &ToolCall, server: Option<&str>) -> String {
-    match (target, server) {
-        (Target::Tool { tool, .. }, Some(server)) => format!("{server}/{tool}"),
-        (Target::Resource, _) => READ_RESOURCE.into(),
-        _ => call.name.clone(),
+pub fn context(entries: &[Entry]) -> Option<Context> {
+    entries.iter().rev().find_map(|entry| match &entry.body {
+        Body::Answer(Answer {
+            ended: Some(Ended::Whole(closing)),
+            ..
+        }) => closing.context,
+        _ => None,
+    })
+}
+
+impl CallCard {
+    /// What is called, for a person: `server/tool`. The name that the model was given carries the
+    /// server's a second time when there are several.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let Some(server) = &self.server else {
+            return self.call.name.clone();
+        };
+        let own = self.call.name.strip_prefix(server.as_str());
+        let tool = own.and_then(|rest| rest.strip_prefix("__"));
+        format!("{server}/{}", tool.unwrap_or(&self.call.name))
+    }
+}
+
+/// What a call would do, for a person who decides: whom it asks, and for what.
+#[must_use]
+pub fn purpose(target: &Target, call: &ToolCall, server: Option<&str>) -> String {
+    let server = server.unwrap_or("a server that isn't there");
+    match target {
+        Target::Tool { tool, .. } => format!("call {server}/{}", named(tool)),
+        Target::Resource { .. } => format!("read a resource of {server}"),
+        Target::Unknown => format!("call {}, which doesn't exist", named(&call.name)),
+        Target::MoreRounds(rounds) => {
+            format!(
+                "go on after {rounds} rounds of calls, for as many; with No, it answers with what it has"
+            )
+        }
+    }
+}
+
+/// A name of which a question has room for its arguments, too. The protocol's longest has 128 characters.
+fn named(text: &str) -> String {
+    let end = text
+        .char_indices()
+        .nth(MAX_NAME)
+        .map_or(text.len(), |(at, _)| at);
+    match text.chars().count().saturating_sub(MAX_NAME) {
+        0 => name(text),
+        more => format!("{}… (and {more} characters more)", name(&text[..end])),
     }
 }
 
@@ -263,6 +345,7 @@ mod tests {
     #[test]
     fn an_attached_resource_travels_with_its_message() {
         let attached = vec![Attachment {
+            server: "local".into(),
             uri: "docs://a".into(),
             text: "body".into(),
         }];
@@ -275,5 +358,37 @@ mod tests {
         );
         assert_eq!(messages[0].role, Role::System);
         assert!(messages[1].content.contains("docs://a") && messages[1].content.ends_with("body"));
+    }
+
+    #[test]
+    fn a_summary_stands_for_what_was_said_before_and_what_was_attached_stays() {
+        let user = |text: &str, attached: Vec<Attachment>| {
+            entry(Body::User {
+                text: text.into(),
+                attached,
+            })
+        };
+        let attachment = Attachment {
+            server: "local".into(),
+            uri: "docs://a".into(),
+            text: "body".into(),
+        };
+        let entries = [
+            user("old", vec![attachment]),
+            user("older", Vec::new()),
+            entry(Body::Summary("they talked".into())),
+            user("new", Vec::new()),
+        ];
+        let sent = messages(Some("be brief"), &entries);
+        let sent: Vec<&str> = sent.iter().map(|m| m.content.as_str()).collect();
+        assert_eq!(
+            sent,
+            [
+                "be brief",
+                "\n\nResource docs://a of local:\nbody",
+                "What was said so far, summed up:\nthey talked",
+                "new"
+            ]
+        );
     }
 }

@@ -72,7 +72,11 @@ impl App {
                 Some((*server, Completing::Prompt(prompt.clone())))
             }
             Purpose::Template { server, uri } => Some((*server, Completing::Template(uri.clone()))),
-            Purpose::Call { .. } | Purpose::Approve | Purpose::Answer { .. } => None,
+            Purpose::Call { .. }
+            | Purpose::Approve { .. }
+            | Purpose::SignIn { .. }
+            | Purpose::AddServer
+            | Purpose::Answer { .. } => None,
         };
         let ask = match (of, form.fields.get(form.focus), key.code) {
             (
@@ -112,8 +116,32 @@ impl App {
                 uri: form.uri(&uri),
                 attach: false,
             }],
+            Purpose::SignIn { server } => {
+                let key = arguments.get("key").and_then(serde_json::Value::as_str);
+                self.sign_in(server, key.unwrap_or_default())
+            }
+            Purpose::AddServer => {
+                let text = |name: &str| arguments.get(name).and_then(serde_json::Value::as_str);
+                let (name, place) = (text("name"), text("address"));
+                match self.add_server(name.unwrap_or_default(), place.unwrap_or_default()) {
+                    Ok(commands) => commands,
+                    Err(error) => {
+                        let mut form = form.clone();
+                        form.error = Some(error);
+                        self.overlay = Overlay::Fill(form);
+                        Vec::new()
+                    }
+                }
+            }
             Purpose::Answer { number } => self.answer(number, Answer::Accept(arguments)),
-            Purpose::Approve => self.decide(Decision::CallWith(arguments), false),
+            Purpose::Approve { entry } => {
+                let waiting = self.chat().pending.as_ref().map(|p| p.entry);
+                if waiting == Some(entry) {
+                    return self.decide(Decision::CallWith(arguments), false);
+                }
+                self.note("that call no longer waits; nothing was sent".into());
+                Vec::new()
+            }
         }
     }
 }

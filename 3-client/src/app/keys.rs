@@ -9,11 +9,21 @@ impl App {
         if ctrl && key.code == KeyCode::Char('c') {
             return self.ctrl_c();
         }
+        if ctrl && key.code == KeyCode::Char('z') {
+            return vec![Command::Suspend];
+        }
         if !matches!(self.overlay, Overlay::None) {
             return self.overlay_key(key);
         }
         if let Some(commands) = self.pending_key(key) {
             return commands;
+        }
+        let types = matches!(
+            key.code,
+            KeyCode::Char(_) | KeyCode::Enter | KeyCode::Backspace | KeyCode::Delete
+        );
+        if types && !ctrl {
+            self.typing();
         }
         match key.code {
             KeyCode::Esc => return self.stop_current(),
@@ -48,7 +58,7 @@ impl App {
             KeyCode::Char('d') if ctrl && self.chat().input.text().is_empty() => {
                 return self.quit();
             }
-            KeyCode::Char('r') if ctrl => return vec![Command::Reconnect],
+            KeyCode::Char('r') if ctrl => return vec![Command::Reconnect(None)],
             KeyCode::Char('t') if ctrl => self.unfold_newest(),
             KeyCode::Enter => return self.submit(),
             _ => edit(&mut self.chat_mut().input, key, ctrl, alt),

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
 
-use crate::agent::{AgentEvent, Decision, Target, Turn, Wanted, offers};
-use crate::catalog::Catalog;
+use crate::agent::{AgentEvent, Decision, Source, Target, Turn, Wanted, offers};
 use crate::chat::Ask;
 use crate::command::{Command, Find, Scroll};
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Limits};
 use crate::editor::Editor;
 use crate::event::Event;
 use crate::failure::{Failure, Kind};
 use crate::tap::ProgressKind;
 
 mod approvals;
+mod changes;
+mod compact;
 pub mod conversation;
 pub mod export;
 pub mod form;
@@ -27,24 +28,28 @@ pub mod overlays;
 pub mod picker;
 pub mod pins;
 mod questions;
+mod reading;
+mod servers;
 mod state;
 mod turns;
 pub mod watched;
 pub mod wire_pane;
 
+pub use approvals::Consent;
 use conversation::{Body, Entry, Trouble};
 pub use overlays::Overlay;
 use overlays::Text;
 use picker::{Kind as Pick, Named, Picker};
 use pins::Pins;
 use questions::Waiting;
+pub use servers::Act;
 pub use state::{Chat, Connection, Pending, SavedChat, Server};
 pub use turns::{Phase, Running};
 use wire_pane::WirePane;
 
 /// Messages that may wait while an answer is being written.
 const MAX_QUEUED: usize = 20;
-/// An approval that appears under somebody's fingers must not be answered by what they were typing.
+/// A form that appears under somebody's fingers must not take what they were typing.
 const TYPING_GUARD: Duration = Duration::from_millis(400);
 /// Entries of one chat in memory.
 const MAX_ENTRIES: usize = 20_000;
@@ -76,9 +81,11 @@ pub struct App {
     pub questions: VecDeque<Waiting>,
     /// Makes the names of new chats' files unique to this run.
     pub run: String,
+    /// When a message was last typed into.
+    typed: Option<Duration>,
     chat_tool: String,
     system: Option<String>,
-    rounds: u32,
+    limits: Limits,
     ids: u64,
 }
 
@@ -86,20 +93,8 @@ impl App {
     /// The app at its start.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let servers = config.servers.iter().map(|s| Server {
-            name: s.name.clone(),
-            place: match &s.endpoint {
-                Endpoint::Http(url) | Endpoint::Sse(url) => url.clone(),
-                Endpoint::Stdio { command, .. } => command.clone(),
-            },
-            has_key: s.key.is_some(),
-            approve: s.approve,
-            connection: Connection::Connecting,
-            catalog: Catalog::default(),
-            held: Vec::new(),
-        });
         let mut app = Self {
-            servers: servers.collect(),
+            servers: config.servers.iter().map(Server::new).collect(),
             chats: Vec::new(),
             current: 0,
             overlay: Overlay::None,
@@ -111,9 +106,10 @@ impl App {
             pins_unsaved: false,
             questions: VecDeque::new(),
             run: String::new(),
+            typed: None,
             chat_tool: config.chat_tool.clone(),
             system: config.system.clone(),
-            rounds: config.limits.rounds,
+            limits: config.limits,
             ids: 0,
         };
         app.add_chat(config.model.clone());
@@ -140,6 +136,7 @@ impl App {
             attached: Vec::new(),
             key: format!("{}-{id}", self.run),
             unsaved: false,
+            left_out: 0,
             retry_at: None,
         });
         self.current = self.chats.len() - 1;
@@ -164,7 +161,9 @@ impl App {
             })
             .collect();
         // An untouched first chat makes room instead of lingering.
-        if self.chats.len() == 1 && self.chat().entries.is_empty() && self.chat().input.is_blank() {
+        let said = |e: &Entry| matches!(e.body, Body::User { .. });
+        let untouched = !self.chat().entries.iter().any(said) && self.chat().input.is_blank();
+        if self.chats.len() == 1 && untouched {
             self.chats.clear();
         }
         self.add_chat(model);
@@ -174,6 +173,11 @@ impl App {
 
     /// Says something that the model isn't told.
     fn note(&mut self, text: String) {
+        // Said a thousand times, it would push out what was said before it.
+        let last = self.chat().entries.last().map(|e| &e.body);
+        if matches!(last, Some(Body::Note(before)) if *before == text) {
+            return;
+        }
         self.push(self.current, Body::Note(text));
     }
 
@@ -225,20 +229,22 @@ impl App {
                     Connection::Connecting | Connection::Down(_, Some(_))
                 )
             })
+            // A question waits until nobody types.
+            || !self.questions.is_empty()
     }
 
-    /// The server that chats: the first that has the chat tool.
+    /// The server that chats, once it has the chat tool. It is the first of the configuration's and no
+    /// other: when it is away, nobody gets the conversation in its place.
     #[must_use]
     pub fn chat_server(&self) -> Option<usize> {
-        self.servers
-            .iter()
-            .position(|s| s.catalog.tool(&self.chat_tool).is_some())
+        let own = self.servers.first()?;
+        own.catalog.tool(&self.chat_tool).map(|_| 0)
     }
 
     /// Whether the server that chats may be there in a moment: what is sent now waits for it.
     #[must_use]
     pub fn is_connecting(&self) -> bool {
-        let server = self.servers.get(self.chat_server().unwrap_or(0));
+        let server = self.servers.first();
         server.is_some_and(|s| s.connection == Connection::Connecting)
     }
 
@@ -275,7 +281,10 @@ impl App {
                     Overlay::Pick(picker) => picker
                         .filter
                         .push_str(&crate::untrusted::label(text.trim(), 100)),
-                    Overlay::None => self.chat_mut().input.insert(&text),
+                    Overlay::None => {
+                        self.typing();
+                        self.chat_mut().input.insert(&text);
+                    }
                     Overlay::Find(needle) => {
                         needle.push_str(&crate::untrusted::label(text.trim(), 100));
                         return vec![Command::Find {
@@ -295,6 +304,8 @@ impl App {
             Event::Key(_) | Event::Resize | Event::Tick => Vec::new(),
             Event::Link(place, event) => self.link(place, event),
             Event::Agent { chat, turn, event } => self.agent(chat, turn, event),
+            Event::Compact => self.compact(),
+            Event::Decide(consent) => self.consent(consent),
             Event::Wire(entries) => {
                 self.wire.feed(entries);
                 Vec::new()

@@ -1,12 +1,16 @@
 //! What lies over the chat, and what its keys do.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::changes::Shown;
 use super::conversation::{Attachment, Body};
 use super::form::Form;
-use super::picker::{Choice, Kind, Named, Picker};
+use super::picker::{Choice, Item, Kind, Named, Picker};
 use super::wire_pane::WirePane;
 use super::{App, Chat};
 use crate::command::{Command, Find, Scroll};
@@ -19,14 +23,16 @@ pub struct Text {
     pub title: String,
     /// The text.
     pub text: String,
+    /// Another number for each text, so that what was folded once is known again.
+    pub rev: u64,
     /// Lines that are scrolled away.
     pub scroll: usize,
     /// How many can be. The screen notes it as it draws: nobody else knows where lines are folded.
     pub end: Cell<usize>,
     /// Two columns; where there is no room for them, they become one.
     pub columns: bool,
-    /// With `y`, this tool's changed definition is accepted.
-    pub accept: Option<(usize, String)>,
+    /// With `y`, these changes of a server are accepted.
+    pub accept: Option<Shown>,
     /// The server's place and the resource that this is, which may change while it is read.
     pub source: Option<(usize, String)>,
 }
@@ -38,6 +44,7 @@ impl Text {
         Self {
             title: title.into(),
             text: text.into(),
+            rev: next_rev(),
             scroll: 0,
             end: Cell::new(usize::MAX),
             columns: false,
@@ -45,6 +52,16 @@ impl Text {
             source: None,
         }
     }
+
+    /// It is another text now.
+    pub fn replace(&mut self, text: String) {
+        (self.text, self.rev) = (text, next_rev());
+    }
+}
+
+fn next_rev() -> u64 {
+    static NEWEST: AtomicU64 = AtomicU64::new(0);
+    NEWEST.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The keys.
@@ -61,14 +78,15 @@ Up, Down              line, then earlier messages
 @                     attach a resource
 F2                    the wire: every message, explained
 F3                    tools
-Tab                   next chat; or answer a waiting question
-y a n e               once, always in this chat, no, edit the arguments
+Tab                   next chat; or answer a waiting call
+y a n e, then Enter   yes once, always in this chat, no, edit the arguments
 Ctrl-T                fold or unfold the newest thinking or result
 Ctrl-N, Ctrl-P        new chat, list of chats
 Ctrl-F                find in this chat
 Ctrl-O                copy a message or a code block
 Ctrl-G                write in $EDITOR
 Ctrl-R                connect again
+Ctrl-Z                back to the shell; fg comes back
 Ctrl-W, Ctrl-U        delete a word, to the line's start
 ? or F1               this page";
 
@@ -116,8 +134,9 @@ impl App {
         match key.code {
             KeyCode::Esc | KeyCode::Char('q') => return Vec::new(),
             KeyCode::Char('y') => {
-                if let Some((server, tool)) = text.accept.take() {
-                    return self.accept_change(server, &tool);
+                if let Some(shown) = text.accept.take() {
+                    self.accept_change(shown);
+                    return Vec::new();
                 }
             }
             KeyCode::Up | KeyCode::Char('k') => text.scroll = text.scroll.saturating_sub(1),
@@ -180,6 +199,15 @@ impl App {
             KeyCode::Enter | KeyCode::Tab => {
                 let items = picker.items(self);
                 return match items.into_iter().nth(picker.selected) {
+                    // One after the other, without opening the list anew each time.
+                    Some(Item {
+                        choice: Choice::Switch(place, tool),
+                        ..
+                    }) => {
+                        self.switch(place, &tool);
+                        self.overlay = Overlay::Pick(picker);
+                        Vec::new()
+                    }
                     Some(item) => self.choose(picker.kind, item.choice),
                     // "/etc/passwd" is no command but a text that begins with a slash.
                     None if picker.kind == Kind::Commands => {
@@ -255,7 +283,13 @@ impl App {
                 return vec![Command::Copy(text)];
             }
             Choice::Command(command) => return self.named(command),
-            Choice::Change(server, tool) => self.show_change(server, &tool),
+            Choice::Server(place) => {
+                self.overlay = Overlay::Pick(Picker::new(Kind::Server(place)));
+            }
+            Choice::Act(place, act) => return self.act(place, act),
+            Choice::Switch(place, tool) => self.switch(place, &tool),
+            Choice::AddServer => self.overlay = Overlay::Fill(Form::for_server()),
+            Choice::Change(server, what) => self.show_change(server, what.as_ref()),
         }
         Vec::new()
     }
@@ -272,6 +306,7 @@ impl App {
             Named::Chats => self.overlay = pick(Kind::Chats),
             Named::Copy => self.overlay = pick(Kind::Copy),
             Named::Changes => self.overlay = pick(Kind::Changes),
+            Named::Servers => self.overlay = pick(Kind::Servers),
             Named::Wire => self.overlay = Overlay::Wire,
             Named::Find => self.overlay = Overlay::Find(String::new()),
             Named::Help => {
@@ -293,6 +328,7 @@ impl App {
                     self.chat_mut().unsaved = true;
                 }
             }
+            Named::Compact => return self.compact(),
             Named::Retry => return self.retry(),
             Named::EditLast => return self.edit_last(),
             Named::Editor => return vec![Command::Editor(self.chat().input.text().to_owned())],
@@ -310,7 +346,7 @@ impl App {
                     text: super::export::json(self.chat()),
                 }];
             }
-            Named::Reconnect => return vec![Command::Reconnect],
+            Named::Reconnect => return vec![Command::Reconnect(None)],
             Named::Quit => return self.quit(),
         }
         Vec::new()
@@ -359,9 +395,16 @@ impl App {
     /// A resource was read.
     pub(super) fn resource_read(&mut self, server: usize, uri: String, text: String, attach: bool) {
         if attach {
+            let from = self.servers.get(server).map(|s| s.name.clone());
+            let from = from.unwrap_or_default();
             let chat: &mut Chat = self.chat_mut();
-            if chat.attached.len() < 16 && !chat.attached.iter().any(|a| a.uri == uri) {
-                chat.attached.push(Attachment { uri, text });
+            let is_there = |a: &Attachment| (&a.server, &a.uri) == (&from, &uri);
+            if chat.attached.len() < 16 && !chat.attached.iter().any(is_there) {
+                chat.attached.push(Attachment {
+                    server: from,
+                    uri,
+                    text,
+                });
             }
         } else {
             let mut text = Text::new(uri.clone(), text);

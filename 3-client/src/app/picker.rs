@@ -1,7 +1,7 @@
 //! Lists to choose from: tools, resources, prompts, models, chats, commands, things to copy.
 
-use super::conversation::Body;
-use super::{App, Connection};
+use super::{App, Connection, servers::Act};
+use super::{conversation::Body, pins::What};
 use crate::fuzzy;
 
 /// What is listed.
@@ -23,8 +23,14 @@ pub enum Kind {
     Copy,
     /// Commands.
     Commands,
-    /// Tools whose definition changed since it was approved.
+    /// What is held back until it was looked at.
     Changes,
+    /// The servers.
+    Servers,
+    /// What can be done with one of them.
+    Server(usize),
+    /// Its tools, on and off.
+    Switches(usize),
 }
 
 /// What choosing an item does.
@@ -46,8 +52,16 @@ pub enum Choice {
     Copy(String),
     /// A command.
     Command(Named),
-    /// A changed tool.
-    Change(usize, String),
+    /// A server.
+    Server(usize),
+    /// Something to do with one.
+    Act(usize, Act),
+    /// A tool to turn on or off.
+    Switch(usize, String),
+    /// One more server.
+    AddServer,
+    /// Something of a server that is held back, or all of it.
+    Change(usize, Option<What>),
 }
 
 /// One line of a list.
@@ -98,13 +112,15 @@ pub enum Named {
     Export,
     ExportJson,
     Changes,
+    Servers,
+    Compact,
     Reconnect,
     Help,
     Quit,
 }
 
 /// The commands, in the order of the list.
-pub const COMMANDS: [(Named, &str, &str); 20] = [
+pub const COMMANDS: [(Named, &str, &str); 22] = [
     (Named::Tools, "tools", "look at tools and run one by hand"),
     (Named::Resources, "resources", "browse and read resources"),
     (Named::Prompts, "prompts", "fill in a prompt of the server"),
@@ -135,9 +151,23 @@ pub const COMMANDS: [(Named, &str, &str); 20] = [
         "change your last message and send it again",
     ),
     (Named::Editor, "editor", "write in $EDITOR (Ctrl-G)"),
+    (
+        Named::Compact,
+        "compact",
+        "have the model sum the chat up, and go on from there",
+    ),
     (Named::Export, "export", "write this chat as Markdown"),
     (Named::ExportJson, "export-json", "write this chat as JSON"),
-    (Named::Changes, "changes", "tools whose definition changed"),
+    (
+        Named::Changes,
+        "changes",
+        "what is new or different at a server, and held back",
+    ),
+    (
+        Named::Servers,
+        "servers",
+        "each server: state, tools on and off, key; add one",
+    ),
     (Named::Reconnect, "reconnect", "connect again now (Ctrl-R)"),
     (Named::Help, "help", "the keys"),
     (Named::Quit, "quit", "leave"),
@@ -191,8 +221,8 @@ fn all(kind: Kind, app: &App) -> Vec<Item> {
                         .as_deref()
                         .map(|s| format!("\nneeds the scope {s}"))
                         .unwrap_or_default();
-                    let held = if s.held.iter().any(|h| h.tool == t.name) {
-                        "\nHELD BACK: its definition changed; see /changes"
+                    let held = if s.held.covers(&t.name) {
+                        "\nHELD BACK: it is new or different; see /changes"
                     } else {
                         ""
                     };
@@ -273,6 +303,9 @@ fn all(kind: Kind, app: &App) -> Vec<Item> {
                 .collect()
         }),
         Kind::Chats => chats(app),
+        Kind::Servers => app.server_items(),
+        Kind::Server(place) => app.act_items(place),
+        Kind::Switches(place) => app.switch_items(place),
         Kind::Copy => copyable(app),
         Kind::Commands => COMMANDS
             .iter()
@@ -287,16 +320,28 @@ fn all(kind: Kind, app: &App) -> Vec<Item> {
             .servers
             .iter()
             .enumerate()
-            .flat_map(|(place, s)| {
-                s.held.iter().map(move |h| Item {
-                    name: full(&s.name, &h.tool),
-                    about: "its definition changed; the model isn't offered it".into(),
-                    detail: String::new(),
-                    choice: Choice::Change(place, h.tool.clone()),
-                })
-            })
+            .flat_map(|(place, s)| held(place, s))
             .collect(),
     }
+}
+
+/// What is held back of one server; when there is more than one thing, all of it comes first.
+fn held(place: usize, server: &super::Server) -> Vec<Item> {
+    let item = |what: &str, about: String, choice| Item {
+        name: format!("{}/{what}", server.name),
+        about,
+        detail: String::new(),
+        choice: Choice::Change(place, choice),
+    };
+    let items = server.held.items();
+    let all = (items.len() > 1).then(|| {
+        let about = format!("{} things to look at", items.len());
+        item("everything", about, None)
+    });
+    let each = items
+        .iter()
+        .map(|held| item(held.name(), held.about().into(), Some(held.what.clone())));
+    all.into_iter().chain(each).collect()
 }
 
 /// The first words of a chat, by which it is found again.

@@ -44,6 +44,10 @@ impl App {
         if !matches!(self.overlay, Overlay::None) || self.chat().pending.is_some() {
             return;
         }
+        // Not under the fingers of somebody who is writing a message.
+        if !self.is_quiet() {
+            return;
+        }
         if let Some(next) = self.questions.front() {
             let mut form = Form::for_question(next.number, &next.question);
             form.armed = self.now + TYPING_GUARD;

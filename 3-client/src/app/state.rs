@@ -1,14 +1,21 @@
 //! What there is: servers, chats, and calls that wait.
 
-use std::collections::{HashSet, VecDeque};
-use std::time::Duration;
+use std::{
+    cell::Cell,
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
 
-use super::conversation::{Attachment, Entry};
-use super::pins::Held;
-use super::turns::Running;
+use super::{
+    approvals::Consent,
+    conversation::{Attachment, Entry},
+    pins::{Holding, What},
+    reading::Reading,
+    turns::Running,
+};
 use crate::agent::Wanted;
 use crate::catalog::Catalog;
-use crate::config::Approve;
+use crate::config::{Approve, Endpoint, ServerConfig};
 use crate::editor::Editor;
 use crate::failure::Failure;
 
@@ -28,18 +35,53 @@ pub enum Connection {
 pub struct Server {
     /// Its name.
     pub name: String,
+    /// How it is reached. Its key isn't kept here.
+    pub config: ServerConfig,
     /// Where it is, for the screen.
     pub place: String,
+    /// What its pins are kept under: where it is, in full.
+    pub address: String,
     /// Whether there is a key for it.
     pub has_key: bool,
+    /// Whether that key crosses a network unencrypted, as the configuration allows.
+    pub in_the_clear: bool,
     /// What goes ahead without asking.
     pub approve: Approve,
     /// The connection.
     pub connection: Connection,
     /// What it offers.
     pub catalog: Catalog,
-    /// Tools that are held back because their definition changed.
-    pub held: Vec<Held>,
+    /// What is held back until a person has looked at it.
+    pub held: Holding,
+    /// Why it isn't there, as it was said last.
+    pub(super) down: Option<String>,
+    /// What of it was said already.
+    pub(super) told: HashSet<What>,
+}
+
+impl Server {
+    pub(super) fn new(config: &ServerConfig) -> Self {
+        Self {
+            name: config.name.clone(),
+            place: match &config.endpoint {
+                Endpoint::Http(url) | Endpoint::Sse(url) => url.clone(),
+                Endpoint::Stdio { command, .. } => command.clone(),
+            },
+            address: config.endpoint.address(),
+            has_key: config.key.is_some(),
+            in_the_clear: config.is_in_the_clear(),
+            approve: config.approve,
+            connection: Connection::Connecting,
+            catalog: Catalog::default(),
+            held: Holding::default(),
+            down: None,
+            told: HashSet::new(),
+            config: ServerConfig {
+                key: None,
+                ..config.clone()
+            },
+        }
+    }
 }
 
 /// A call that waits for a person.
@@ -49,12 +91,35 @@ pub struct Pending {
     pub wanted: Wanted,
     /// Its entry.
     pub entry: u64,
-    /// Whether keys answer it, or still go to the input.
-    pub focused: bool,
-    /// Before this, keys still go to the input.
-    pub armed: Duration,
-    /// Lines of the arguments that are scrolled away.
+    /// What Enter does.
+    pub consent: Consent,
+    /// The letter that chose it and when; it is text when more is typed.
+    pub(super) letter: Option<(char, Duration)>,
+    /// Whether it has the keys although there is a draft in the input.
+    pub taken: bool,
+    /// Rows of the arguments that are scrolled away.
     pub scroll: usize,
+    /// What was on screen so far. The screen notes it as it draws: nobody else knows where rows end.
+    pub reading: Cell<Reading>,
+}
+
+impl Pending {
+    pub(super) fn new(wanted: Wanted, entry: u64) -> Self {
+        Self {
+            wanted,
+            entry,
+            consent: Consent::No,
+            letter: None,
+            taken: false,
+            scroll: 0,
+            reading: Cell::default(),
+        }
+    }
+
+    pub(super) fn choose(&mut self, step: usize) {
+        self.letter = None;
+        self.consent = self.consent.beside(step);
+    }
 }
 
 /// One chat: its own history, model and approvals.
@@ -84,6 +149,8 @@ pub struct Chat {
     pub key: String,
     /// Whether the file is behind.
     pub unsaved: bool,
+    /// Older messages that weren't sent with the newest question.
+    pub left_out: usize,
     /// Until when the server asked to wait.
     pub retry_at: Option<Duration>,
 }

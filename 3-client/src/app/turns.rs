@@ -2,7 +2,9 @@
 
 use super::conversation::{Answer, CallState, Closing, Ended};
 use super::*;
-use crate::chat::Reply;
+use crate::agent::READ_RESOURCE;
+use crate::catalog::Tool;
+use crate::chat::{Message, Reply, Role};
 
 /// What a running turn is doing. Each looks different on screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct Running {
     pub answer: Option<u64>,
     /// Calls and their entries.
     pub calls: Vec<(u32, u64, Duration)>,
+    /// The model sums the chat up: what it says is no answer.
+    pub sums_up: bool,
 }
 
 impl App {
@@ -52,8 +56,13 @@ impl App {
 
     /// Starts a turn from the chat as it stands.
     pub(super) fn start(&mut self, chat: usize) -> Vec<Command> {
+        self.start_with(chat, None)
+    }
+
+    /// Starts a turn; with `sum_up`, one in which the model is asked for that alone, and has no tools.
+    pub(super) fn start_with(&mut self, chat: usize, sum_up: Option<&str>) -> Vec<Command> {
         let place = self.chat_server();
-        let connection = self.servers.get(place.unwrap_or(0)).map(|s| &s.connection);
+        let connection = self.servers.first().map(|s| &s.connection);
         let (Some(server), Some(Connection::Ready)) = (place, connection) else {
             let failure = match connection {
                 Some(Connection::Down(failure, _)) => failure.clone(),
@@ -61,56 +70,66 @@ impl App {
                     Failure::Away("the connection is being made".into())
                 }
                 Some(Connection::Ready) | None => Failure::Here(format!(
-                    "no connected server has a tool named {}; tools can still be called by hand",
+                    "{} has no tool named {}, so it can't chat; name another server under [chat], or call tools by hand",
+                    self.servers
+                        .first()
+                        .map_or("the server", |s| s.name.as_str()),
                     self.chat_tool
                 )),
             };
             self.push(chat, Body::Trouble(Trouble::from(&failure)));
             return Vec::new();
         };
-        let resources: Vec<(String, usize)> = self
-            .servers
-            .iter()
-            .enumerate()
-            .flat_map(|(place, s)| {
-                s.catalog
-                    .resources
-                    .iter()
-                    .map(move |r| (r.uri.clone(), place))
-            })
-            .collect();
-        let ready = self
-            .servers
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| s.connection == Connection::Ready);
-        let offered = offers(
-            ready.map(|(place, s)| {
-                // A tool whose definition changed is no tool of this model until a person says so.
-                let tools = s
-                    .catalog
-                    .tools
-                    .iter()
-                    .filter(|t| !s.held.iter().any(|h| h.tool == t.name));
-                (place, s.name.as_str(), tools.collect())
-            }),
-            self.servers.len() > 1,
-            &resources,
-        );
+        let own = &self.servers[server];
+        let chat_fingerprint = match own.catalog.tool(&self.chat_tool) {
+            Some(tool) if !own.held.covers(&tool.name) => tool.fingerprint(&own.catalog.owner()),
+            _ => {
+                let failure = Failure::Held(format!(
+                    "{} or its tool {} isn't what you looked at. It is held back, and nothing was sent to it",
+                    own.name, self.chat_tool
+                ));
+                self.push(chat, Body::Trouble(Trouble::from(&failure)));
+                return Vec::new();
+            }
+        };
+        // What is held back is no tool of this model until a person says so.
+        let servers = self.servers.iter().enumerate();
+        let ready = servers
+            .filter(|(_, s)| s.connection == Connection::Ready && !s.held.is_whole())
+            .map(|(place, s)| Source {
+                server: place,
+                name: &s.name,
+                catalog: &s.catalog,
+                tools: {
+                    let is_off = |t: &&Tool| self.pins.is_off(&s.address, &t.name);
+                    let tools = s.catalog.tools.iter();
+                    let tools = tools.filter(|t| !s.held.covers(&t.name) && !is_off(t));
+                    tools.collect()
+                },
+                reads: !self.pins.is_off(&s.address, READ_RESOURCE),
+            });
+        let offered = match sum_up {
+            None => offers(ready, self.servers.len() > 1),
+            Some(_) => Vec::new(),
+        };
         let turn = self.id();
         let now = self.now;
         let state = &mut self.chats[chat];
+        let mut messages = conversation::messages(self.system.as_deref(), &state.entries);
+        messages.extend(sum_up.map(|words| Message::new(Role::User, words)));
         let ask = Turn {
             server,
             chat_tool: self.chat_tool.clone(),
             ask: Ask {
-                messages: conversation::messages(self.system.as_deref(), &state.entries),
+                messages,
                 model: state.model.clone(),
                 ..Ask::default()
             },
+            chat_fingerprint,
+            window: conversation::context(&state.entries).map(|context| context.size),
             offered,
-            resources,
-            rounds: self.rounds,
+            rounds: self.limits.rounds,
+            time: self.limits.turn(),
         };
         state.running = Some(Running {
             turn,
@@ -120,6 +139,7 @@ impl App {
             first_token: None,
             answer: None,
             calls: Vec::new(),
+            sums_up: sum_up.is_some(),
         });
         vec![Command::Start {
             chat: state.id,
@@ -191,9 +211,10 @@ impl App {
         };
         state.unsaved = true;
         match event {
-            AgentEvent::Asking => {
+            AgentEvent::Asking { left_out } => {
                 (running.asked, running.first_token, running.answer) = (now, None, None);
                 self.phase(chat, Phase::Sent);
+                self.leaves_out(chat, left_out);
             }
             AgentEvent::Progress(piece) => self.piece(chat, piece.kind, &piece.text),
             AgentEvent::Answered(reply) => self.answered(chat, *reply),
@@ -217,7 +238,7 @@ impl App {
                     card.call.arguments = arguments;
                     card.state = CallState::Running;
                     *rev += 1;
-                    let name = card.call.name.clone();
+                    let name = card.title();
                     self.phase(chat, Phase::Calling(name));
                 }
             }
@@ -241,7 +262,8 @@ impl App {
                 let running = running.clone();
                 self.chats[chat].running = None;
                 self.chats[chat].retry_at = failure.retry_after().map(|wait| now + wait);
-                self.close_turn(chat, &running, &failure.to_string());
+                // Why stands below it, with what to do.
+                self.close_turn(chat, &running, "");
                 self.push(chat, Body::Trouble(Trouble::from(&failure)));
                 return self.next_in_queue(chat, &failure);
             }
@@ -299,7 +321,8 @@ impl App {
             ProgressKind::Other => return,
         };
         let now = self.now;
-        if matches!(kind, ProgressKind::Thinking | ProgressKind::Content) {
+        let sums_up = self.chats[chat].running.as_ref().is_some_and(|r| r.sums_up);
+        if !sums_up && matches!(kind, ProgressKind::Thinking | ProgressKind::Content) {
             if let Some(running) = &mut self.chats[chat].running {
                 running.first_token.get_or_insert(now);
             }
@@ -329,6 +352,10 @@ impl App {
         else {
             return;
         };
+        if self.chats[chat].running.as_ref().is_some_and(|r| r.sums_up) {
+            self.summed_up(chat, &reply.message.content);
+            return;
+        }
         let (usage, timings) = (reply.usage, reply.timings);
         let speed = (timings.answer_ms > 0.0 && usage.completion_tokens > 0).then(|| {
             #[expect(

@@ -60,7 +60,7 @@ impl App {
             {
                 // A failure leaves what was read; it will be tried again with the next change.
                 if let Ok(text) = read {
-                    shown.text = text;
+                    shown.replace(text);
                 }
             }
             _ => {}

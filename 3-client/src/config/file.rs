@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Approve, Config, ConfigError, DEFAULT_URL, Endpoint, Given, Limits, MAX_SERVERS, Protocol,
-    ServerConfig, ThemeName, key,
+    ServerConfig, ThemeName, check_name, key,
 };
 use crate::secret::Secret;
 
@@ -50,6 +50,7 @@ struct ServerSection {
     key_command: Vec<String>,
     protocol: Protocol,
     approve: Approve,
+    allow_http: bool,
 }
 
 /// Claude Desktop's format, as far as it concerns a client.
@@ -114,28 +115,17 @@ impl File {
         for (name, section) in self.servers {
             servers.push(section.resolve(name, env)?);
         }
-        if let Some(url) = &given.url {
-            // An address on the command line is the server to talk to; the file's stay beside it
-            // only when they aren't the same place.
-            servers.retain(|s| s.endpoint != Endpoint::Http(url.clone()));
-            servers.insert(0, direct(url));
-        } else if servers.is_empty() {
-            servers.push(direct(DEFAULT_URL));
-        }
-        if let Some(wanted) = &self.chat.server {
-            let Some(index) = servers.iter().position(|s| &s.name == wanted) else {
-                return Err(ConfigError::Value(format!(
-                    "chat.server = {wanted:?} names no server; there are: {}",
-                    names(&servers)
-                )));
-            };
-            servers[..=index].rotate_right(1);
+        let addressed = given.url.as_deref().map(|url| place_of(url, &mut servers));
+        if servers.is_empty() {
+            servers.push(direct(DEFAULT_URL, &[]));
         }
         if servers.len() > MAX_SERVERS {
             return Err(ConfigError::Value(format!(
                 "at most {MAX_SERVERS} servers at once"
             )));
         }
+        let chat = chat_place(given, self.chat.server.as_deref(), addressed, &servers)?;
+        servers[..=chat].rotate_right(1);
         if let Some(first) = servers.first_mut() {
             // The environment's key belongs to the server that is chatted with, and to no other.
             if first.key.is_none() && !matches!(first.endpoint, Endpoint::Stdio { .. }) {
@@ -146,12 +136,17 @@ impl File {
                     Protocol::try_from(protocol.clone()).map_err(ConfigError::Value)?;
             }
         }
+        for server in &servers {
+            server.check_key().map_err(ConfigError::Value)?;
+        }
         let Limits {
             request_secs,
             silence_secs,
+            answer_secs,
+            turn_secs,
             rounds,
         } = self.limits;
-        if request_secs == 0 || silence_secs == 0 || rounds == 0 {
+        if [request_secs, silence_secs, answer_secs, turn_secs].contains(&0) || rounds == 0 {
             return Err(ConfigError::Value("limits must be above 0".into()));
         }
         Ok(Config {
@@ -166,18 +161,64 @@ impl File {
     }
 }
 
-fn direct(url: &str) -> ServerConfig {
-    let endpoint = if url.trim_end_matches('/').ends_with("/sse") {
-        Endpoint::Sse(url.to_owned())
-    } else {
-        Endpoint::Http(url.to_owned())
+/// The place of the server at this address; it is added when the file doesn't have it.
+fn place_of(url: &str, servers: &mut Vec<ServerConfig>) -> usize {
+    let new = direct(url, servers);
+    let known = servers.iter().position(|s| s.endpoint == new.endpoint);
+    known.unwrap_or_else(|| {
+        servers.push(new);
+        servers.len() - 1
+    })
+}
+
+/// Whom to chat with. It gets the conversation and the key, so it is never a guess: the one that was
+/// named, or the only one.
+fn chat_place(
+    given: &Given,
+    file: Option<&str>,
+    addressed: Option<usize>,
+    servers: &[ServerConfig],
+) -> Result<usize, ConfigError> {
+    let refuse = |message: String| Err(ConfigError::Value(message));
+    let find = |setting: &str, name: &str| {
+        servers.iter().position(|s| s.name == name).ok_or_else(|| {
+            ConfigError::Value(format!(
+                "{setting} = {name:?} names no server; there are: {}",
+                names(servers)
+            ))
+        })
     };
+    if let Some(name) = &given.chat_server {
+        return find("--chat-server", name);
+    }
+    match (addressed, file) {
+        (None, Some(name)) => find("chat.server", name),
+        (Some(place), None) => Ok(place),
+        (Some(place), Some(name)) if servers[place].name == name => Ok(place),
+        (Some(_), Some(name)) => refuse(format!(
+            "--server (or MCP_SERVER_URL) names another server than chat.server = {name:?}. Leave one of them out, or say which with --chat-server; there are: {}",
+            names(servers)
+        )),
+        (None, None) if servers.len() == 1 => Ok(0),
+        (None, None) => refuse(format!(
+            "there are several servers ({}), and nothing says which one to chat with; that one alone gets the conversation and MCP_CLIENT_KEY. Write server = {:?} under [chat], or start with --chat-server {1}, or name another of them",
+            names(servers),
+            servers[0].name
+        )),
+    }
+}
+
+fn direct(url: &str, others: &[ServerConfig]) -> ServerConfig {
+    // A name stands for one server only: approvals and dialogs go by it.
+    let free = |name: &&str| !others.iter().any(|s| s.name == *name);
+    let name = ["local", "given", "command-line"].into_iter().find(free);
     ServerConfig {
-        name: "local".into(),
-        endpoint,
+        name: name.unwrap_or("from-the-command-line").into(),
+        endpoint: Endpoint::of_url(url),
         key: None,
         protocol: Protocol::Auto,
         approve: Approve::None,
+        allow_http: false,
     }
 }
 
@@ -196,13 +237,7 @@ impl ServerSection {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<ServerConfig, ConfigError> {
         let fail = |what: &str| ConfigError::Value(format!("servers.{name}: {what}"));
-        // The name becomes part of a function name that a model types.
-        if name.is_empty()
-            || name.len() > 24
-            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        {
-            return Err(fail("a server's name has 1 to 24 letters, digits or -"));
-        }
+        check_name(&name).map_err(|what| fail(&what))?;
         let endpoint = match (self.url, self.sse_url, self.command) {
             (Some(url), None, None) => Endpoint::Http(url),
             (None, Some(url), None) => Endpoint::Sse(url),
@@ -232,6 +267,7 @@ impl ServerSection {
             key,
             protocol: self.protocol,
             approve: self.approve,
+            allow_http: self.allow_http,
         })
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::http::crosses_in_the_clear;
 use crate::secret::Secret;
 
 mod file;
@@ -98,6 +99,44 @@ pub enum Endpoint {
     },
 }
 
+/// Whether a server may have this name: it becomes part of a function name that a model types.
+///
+/// # Errors
+/// What a name may be.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let is_fine = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if (1..=24).contains(&name.len()) && name.bytes().all(is_fine) {
+        Ok(())
+    } else {
+        Err("a server's name has 1 to 24 letters, digits or -".into())
+    }
+}
+
+impl Endpoint {
+    /// The transport that an address of this form is meant for.
+    #[must_use]
+    pub fn of_url(url: &str) -> Self {
+        if url.trim_end_matches('/').ends_with("/sse") {
+            Self::Sse(url.to_owned())
+        } else {
+            Self::Http(url.to_owned())
+        }
+    }
+
+    /// Where it is, in full: two child processes of one program are two servers.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match self {
+            Self::Http(url) | Self::Sse(url) => url.clone(),
+            Self::Stdio { command, args, .. } if args.is_empty() => command.clone(),
+            Self::Stdio { command, args, .. } => {
+                let words = std::iter::once(command).chain(args);
+                serde_json::Value::from_iter(words.map(String::as_str)).to_string()
+            }
+        }
+    }
+}
+
 /// Which calls go ahead without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -132,6 +171,34 @@ pub struct ServerConfig {
     pub protocol: Protocol,
     /// What goes ahead without asking.
     pub approve: Approve,
+    /// Whether its key may cross a network in the clear.
+    pub allow_http: bool,
+}
+
+impl ServerConfig {
+    /// Whether its key would cross a network that isn't encrypted.
+    #[must_use]
+    pub fn is_in_the_clear(&self) -> bool {
+        let (Endpoint::Http(url) | Endpoint::Sse(url)) = &self.endpoint else {
+            return false;
+        };
+        // An address that can't be read isn't opened either, and connecting says why.
+        self.key.is_some() && url::Url::parse(url).is_ok_and(|url| crosses_in_the_clear(&url))
+    }
+
+    /// Refuses to send a key where others can read it, unless the configuration says that it may.
+    ///
+    /// # Errors
+    /// What is wrong, and what to write.
+    pub fn check_key(&self) -> Result<(), String> {
+        if self.allow_http || !self.is_in_the_clear() {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(format!(
+            "servers.{name}: its key would cross the network unencrypted, because the address begins with http:// and isn't on this machine. Use https://, or write allow_http = true under [servers.{name}] if nobody else can read that network"
+        ))
+    }
 }
 
 /// Waits and sizes.
@@ -142,6 +209,10 @@ pub struct Limits {
     pub request_secs: u64,
     /// Seconds without any sign of life in an answer. Loading a model takes minutes.
     pub silence_secs: u64,
+    /// Seconds for one answer or one call in all, whatever signs of life come.
+    pub answer_secs: u64,
+    /// Seconds for a turn, without the time that a person takes to decide.
+    pub turn_secs: u64,
     /// Model calls in one turn, before the loop is stopped.
     pub rounds: u32,
 }
@@ -151,6 +222,8 @@ impl Default for Limits {
         Self {
             request_secs: 30,
             silence_secs: 330,
+            answer_secs: 1800,
+            turn_secs: 3600,
             rounds: 8,
         }
     }
@@ -161,6 +234,18 @@ impl Limits {
     #[must_use]
     pub fn request(&self) -> Duration {
         Duration::from_secs(self.request_secs)
+    }
+
+    /// For one answer, in all.
+    #[must_use]
+    pub fn answer(&self) -> Duration {
+        Duration::from_secs(self.answer_secs)
+    }
+
+    /// For a turn.
+    #[must_use]
+    pub fn turn(&self) -> Duration {
+        Duration::from_secs(self.turn_secs)
     }
 
     /// For answers.
@@ -211,6 +296,8 @@ pub struct Given {
     pub url: Option<String>,
     /// MCP_CLIENT_KEY.
     pub key: Option<Secret>,
+    /// `--chat-server` or MCP_CHAT_SERVER.
+    pub chat_server: Option<String>,
     /// `--protocol`.
     pub protocol: Option<String>,
 }
@@ -236,108 +323,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    fn resolve(text: &str, given: &Given) -> Result<Config, ConfigError> {
-        parse(Path::new("client.toml"), text)?
-            .resolve(given, &|name| (name == "WORK_KEY").then(|| "k".into()))
-    }
-
-    #[test]
-    fn with_nothing_given_there_is_one_server_at_the_default_address() {
-        let config = resolve("", &Given::default()).unwrap();
-        assert_eq!(config.servers.len(), 1);
-        assert_eq!(
-            config.servers[0].endpoint,
-            Endpoint::Http(DEFAULT_URL.into())
-        );
-    }
-
-    #[test]
-    fn an_unknown_field_is_named_with_its_line() {
-        let error = resolve("[limits]\nrequest_sec = 3\n", &Given::default())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("line 2") && error.contains("request_sec"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn the_environments_key_goes_to_the_chat_server_only() {
-        let given = Given {
-            key: Secret::new("k"),
-            ..Given::default()
-        };
-        let config = resolve("[chat]\nserver='b'\n[servers.a]\nurl='http://a/mcp'\n[servers.b]\nurl='http://b/mcp'\n", &given).unwrap();
-        assert_eq!(config.servers[0].name, "b");
-        assert!(config.servers[0].key.is_some() && config.servers[1].key.is_none());
-    }
-
-    #[test]
-    fn a_key_that_is_named_but_missing_stops_the_start() {
-        assert!(
-            resolve(
-                "[servers.a]\nurl='http://a/mcp'\nkey_env='WORK_KEY'\n",
-                &Given::default()
-            )
-            .is_ok()
-        );
-        let error = resolve(
-            "[servers.a]\nurl='http://a/mcp'\nkey_env='NOPE'\n",
-            &Given::default(),
-        )
-        .unwrap_err()
-        .to_string();
-        assert!(error.contains("NOPE"), "{error}");
-    }
-
-    #[test]
-    fn claude_desktops_format_is_read() {
-        let text = r#"{"mcpServers": {"fs": {"command": "npx", "args": ["-y", "x"]}, "web": {"type": "sse", "url": "http://h/sse"}}}"#;
-        let config = parse(Path::new("claude.json"), text)
-            .unwrap()
-            .resolve(&Given::default(), &|_| None)
-            .unwrap();
-        assert_eq!(config.servers.len(), 2);
-        assert!(
-            matches!(&config.servers[0].endpoint, Endpoint::Stdio { command, .. } if command == "npx")
-        );
-        assert_eq!(
-            config.servers[1].endpoint,
-            Endpoint::Sse("http://h/sse".into())
-        );
-    }
-
-    #[test]
-    fn debug_of_the_whole_configuration_shows_no_key() {
-        let given = Given {
-            key: Secret::new("s3cret"),
-            ..Given::default()
-        };
-        assert!(!format!("{:?} {given:?}", resolve("", &given).unwrap()).contains("s3cret"));
-    }
-
-    #[test]
-    fn the_shipped_file_holds_exactly_the_defaults() {
-        let text = include_str!("../../../config/client.toml");
-        let shipped = resolve(text, &Given::default()).unwrap();
-        let default = resolve("", &Given::default()).unwrap();
-        assert_eq!(format!("{shipped:?}"), format!("{default:?}"));
-        // The servers in its comments are real, too.
-        let (_, servers) = text.split_once("no other.").unwrap();
-        let uncommented: String = servers
-            .lines()
-            .filter_map(|line| line.strip_prefix("# "))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let error = toml::from_str::<File>(&uncommented)
-            .err()
-            .map(|e| e.to_string());
-        assert_eq!(error, None, "{uncommented}");
-    }
-}
+mod tests;

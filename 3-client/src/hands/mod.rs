@@ -13,10 +13,11 @@ use crate::app::watched::Watched;
 use crate::command::Command;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::link::Hub;
+use crate::link::{Hub, LinkEvent};
 use crate::session::Session;
 use crate::session::question::{Answer, Asked};
 use crate::store::{self, Store};
+use crate::untrusted::{escaped_json, portable};
 use crate::wire::WireLog;
 
 mod watch;
@@ -37,6 +38,9 @@ pub(crate) struct Hands {
     wire: WireLog,
     store: Option<Store>,
     events: mpsc::Sender<Event>,
+    /// Where servers that are added tell what happens to them.
+    links: mpsc::Sender<(usize, LinkEvent)>,
+    added: tokio::task::JoinSet<()>,
     turns: HashMap<u64, TurnHandle>,
     by_hand: tokio::task::JoinSet<()>,
     questions: HashMap<u64, oneshot::Sender<Answer>>,
@@ -51,12 +55,15 @@ impl Hands {
         wire: WireLog,
         store: Option<Store>,
         events: mpsc::Sender<Event>,
+        links: mpsc::Sender<(usize, LinkEvent)>,
     ) -> Self {
         Self {
             hub,
             wire,
             store,
             events,
+            links,
+            added: tokio::task::JoinSet::new(),
             turns: HashMap::new(),
             by_hand: tokio::task::JoinSet::new(),
             questions: HashMap::new(),
@@ -85,11 +92,23 @@ impl Hands {
                     handle.cancel.cancel();
                 }
             }
-            Command::Reconnect => {
-                for place in 0..app.servers.len() {
-                    if let Ok(link) = self.hub.link(place) {
-                        link.reconnect();
-                    }
+            Command::Reconnect(one) => {
+                let places = one.map_or(0..app.servers.len(), |place| place..place + 1);
+                for link in places.filter_map(|place| self.hub.link(place).ok()) {
+                    link.reconnect();
+                }
+            }
+            Command::SignIn { server, key } => {
+                if let Ok(link) = self.hub.link(server) {
+                    link.sign_in(key);
+                }
+            }
+            Command::AddServer(config) => {
+                let place = self.hub.add(*config);
+                if let Ok(link) = self.hub.link(place) {
+                    let (events, over) = (self.links.clone(), self.cancel.child_token());
+                    self.added
+                        .spawn(async move { link.run(place, events, over).await });
                 }
             }
             Command::Call {
@@ -143,10 +162,12 @@ impl Hands {
             }
             Command::SaveWire => self.say(match &self.store {
                 None => "there is no home directory to save into".into(),
-                Some(store) => match store.save_wire(&app.run, &self.wire.to_jsonl()) {
-                    Ok(path) => format!("the wire log is in {}", path.display()),
-                    Err(error) => format!("the wire log can't be saved: {error}"),
-                },
+                Some(store) => {
+                    match store.save_wire(&app.run, &escaped_json(&self.wire.to_jsonl())) {
+                        Ok(path) => format!("the wire log is in {}", path.display()),
+                        Err(error) => format!("the wire log can't be saved: {error}"),
+                    }
+                }
             }),
             Command::Export {
                 name,
@@ -169,10 +190,19 @@ impl Hands {
                     None => Event::Note("nothing is saved here".into()),
                 });
             }
-            Command::Copy(text) => copy(&text),
+            Command::Copy(text) => {
+                let (sequence, lost) = clipboard(&text);
+                if lost > 0 {
+                    self.say(format!("the last {lost} bytes don't fit the clipboard"));
+                }
+                let mut out = io::stdout();
+                let _ = out.write_all(sequence.as_bytes());
+                let _ = out.flush();
+            }
             other @ (Command::Scroll(_)
             | Command::Find { .. }
             | Command::Editor(_)
+            | Command::Suspend
             | Command::Quit) => {
                 return Some(other);
             }
@@ -291,15 +321,20 @@ impl Hands {
     pub(crate) fn let_go(&mut self) {
         self.cancel.cancel();
     }
+
+    /// Resolves when the servers that were added have been told goodbye.
+    pub(crate) async fn gone(&mut self) {
+        while self.added.join_next().await.is_some() {}
+    }
 }
 
-/// OSC 52: the terminal puts the text on the clipboard, over SSH too.
-fn copy(text: &str) {
+/// OSC 52: the terminal puts the text on the clipboard, over SSH too. What is pasted into a shell later
+/// must not end the paste and go on as commands. Says how many bytes are left out.
+fn clipboard(text: &str) -> (String, usize) {
+    let text = portable(text);
     let end = text.floor_char_boundary(MAX_CLIPBOARD);
     let encoded = base64::engine::general_purpose::STANDARD.encode(&text[..end]);
-    let mut out = io::stdout();
-    let _ = write!(out, "\x1b]52;c;{encoded}\x07");
-    let _ = out.flush();
+    (format!("\x1b]52;c;{encoded}\x07"), text.len() - end)
 }
 
 /// Lets a person write in their editor.
@@ -332,4 +367,23 @@ pub(crate) fn edit(text: &str) -> io::Result<String> {
         written.pop();
     }
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_copied_cannot_end_a_paste_and_says_what_it_left_out() {
+        let copied = |text: &str| {
+            let (sequence, lost) = clipboard(text);
+            let encoded = sequence.strip_prefix("\x1b]52;c;").unwrap();
+            let encoded = encoded.strip_suffix('\x07').unwrap();
+            let bytes = base64::engine::general_purpose::STANDARD.decode(encoded);
+            (String::from_utf8(bytes.unwrap()).unwrap(), lost)
+        };
+        let (text, lost) = copied("ls\x1b[201~\rrm -rf ~\tx\n");
+        assert_eq!((text.as_str(), lost), ("ls␛[201~␍rm -rf ~\tx\n", 0));
+        assert_eq!(copied(&"x".repeat(MAX_CLIPBOARD + 7)).1, 7);
+    }
 }

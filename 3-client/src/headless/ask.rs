@@ -1,22 +1,26 @@
 //! `mcp-client ask`: one turn, printed as it comes.
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{USAGE, complain, print, print_json, with_lines};
-use crate::agent::{self, AgentEvent, Decision, Target, Turn, Wanted, offers};
+use super::{Lines, REFUSED, USAGE, complain, is_closed, print, print_json, with_lines};
+use crate::agent::{
+    self, AgentEvent, Decision, READ_RESOURCE, Source, Target, Turn, Wanted, offers,
+};
+use crate::app::{conversation::purpose, pins::Pins};
 use crate::chat::{Ask, Message, Role};
 use crate::config::{Approve, Config};
 use crate::failure::Failure;
+use crate::store::Store;
 use crate::tap::ProgressKind;
-use crate::untrusted::clean_line;
+use crate::untrusted::name;
 use crate::wire::WireLog;
 
-/// The longest question read from standard input.
-const MAX_STDIN: u64 = 1024 * 1024;
+/// What is held back and named; the rest is counted.
+const MAX_NAMED: usize = 10;
 
 /// `mcp-client ask`.
 pub async fn ask(
@@ -31,34 +35,28 @@ pub async fn ask(
         Err(message) => return complain(&message, USAGE),
     };
     with_lines(config, &wire, async |lines, cancel| {
-        let server = lines
-            .catalogs
-            .iter()
-            .position(|c| {
-                c.as_ref()
-                    .is_some_and(|c| c.tool(&config.chat_tool).is_some())
-            })
-            .ok_or_else(|| {
-                Failure::Here(format!(
-                    "no connected server lets you call a tool named {}",
-                    config.chat_tool
-                ))
-            })?;
-        let resources: Vec<(String, usize)> = lines
-            .ready()
-            .flat_map(|(place, c)| c.resources.iter().map(move |r| (r.uri.clone(), place)))
-            .collect();
-        let offered = offers(
-            lines.ready().map(|(place, c)| {
-                (
-                    place,
-                    config.servers[place].name.as_str(),
-                    c.tools.iter().collect(),
-                )
-            }),
-            config.servers.len() > 1,
-            &resources,
-        );
+        let pins = look(config, lines)?;
+        let own = lines.catalogs.first().and_then(Option::as_ref);
+        let chat = own.and_then(|c| Some((c, c.tool(&config.chat_tool)?)));
+        let Some((own, chat)) = chat else {
+            return Err(Failure::Here(format!(
+                "{} doesn't let you call a tool named {}, so it can't chat; name another server with --chat-server",
+                config.servers[0].name, config.chat_tool
+            )));
+        };
+        let chat_fingerprint = chat.fingerprint(&own.owner());
+        let sources = lines.ready().map(|(server, catalog)| Source {
+            server,
+            name: &config.servers[server].name,
+            catalog,
+            tools: {
+                let address = config.servers[server].endpoint.address();
+                let tools = catalog.tools.iter();
+                tools.filter(|t| !pins.is_off(&address, &t.name)).collect()
+            },
+            reads: !pins.is_off(&config.servers[server].endpoint.address(), READ_RESOURCE),
+        });
+        let offered = offers(sources, config.servers.len() > 1);
         let mut messages: Vec<Message> = config
             .system
             .iter()
@@ -66,16 +64,18 @@ pub async fn ask(
             .collect();
         messages.push(Message::new(Role::User, question));
         let turn = Turn {
-            server,
+            server: 0,
             chat_tool: config.chat_tool.clone(),
+            chat_fingerprint,
             ask: Ask {
                 messages,
                 model: config.model.clone(),
                 ..Ask::default()
             },
+            window: None,
             offered,
-            resources,
             rounds: config.limits.rounds,
+            time: config.limits.turn(),
         };
         let (events, mut received) = mpsc::channel(64);
         let (decide, decisions) = mpsc::channel(8);
@@ -84,38 +84,95 @@ pub async fn ask(
             agent::run(&lines.hub, turn, &events, decisions, &cancel).await;
         };
         let show = async {
+            let mut refused = false;
             let mut shown = Shown {
                 as_json,
                 failure: None,
+                held: None,
+                names: config.servers.iter().map(|s| s.name.clone()).collect(),
                 wrote: String::new(),
             };
             while let Some(event) = received.recv().await {
                 if let AgentEvent::Wanted(wanted) = &event
                     && wanted.target != Target::Unknown
                 {
-                    let _ = decide
-                        .send((wanted.number, decision(wanted, approve)))
-                        .await;
+                    let decision = decision(wanted, approve);
+                    refused |= decision == Decision::Refuse;
+                    let _ = decide.send((wanted.number, decision)).await;
                 }
                 shown.event(event, approve);
+                if is_closed() {
+                    // Whoever read it has read enough.
+                    cancel.cancel();
+                }
             }
-            shown.failure
+            // A turn that ended well, with a call in it that was held back, didn't do what was asked.
+            (shown.failure.or(shown.held), refused)
         };
-        let ((), failure) = tokio::join!(run, show);
-        failure.map_or(Ok(ExitCode::SUCCESS), Err)
+        let ((), (failure, refused)) = tokio::join!(run, show);
+        match failure {
+            _ if is_closed() => Ok(ExitCode::SUCCESS),
+            Some(failure) => Err(failure),
+            None if refused => Ok(ExitCode::from(REFUSED)),
+            None => Ok(ExitCode::SUCCESS),
+        }
     })
     .await
 }
 
+/// Compares what the servers offer with what was looked at. Nobody is here who could look now.
+fn look(config: &Config, lines: &Lines) -> Result<Pins, Failure> {
+    let store = Store::find(&|name| std::env::var(name).ok());
+    let mut pins = match store.as_ref().map(Store::pins) {
+        Some(Ok(pins)) => pins,
+        None => Pins::default(),
+        Some(Err(error)) => {
+            return Err(Failure::Held(format!(
+                "the file of what you looked at can't be read ({error}), so nothing was sent"
+            )));
+        }
+    };
+    let before = pins.clone();
+    let mut held = Vec::new();
+    for (place, catalog) in lines.ready() {
+        let server = &config.servers[place];
+        let holding = pins.check(&server.endpoint.address(), catalog);
+        held.extend(
+            holding
+                .items()
+                .iter()
+                .map(|item| format!("{}/{}: {}", server.name, name(item.name()), item.about())),
+        );
+    }
+    if !held.is_empty() {
+        let more = held.len().saturating_sub(MAX_NAMED);
+        held.truncate(MAX_NAMED);
+        if more > 0 {
+            held.push(format!("and {more} more"));
+        }
+        return Err(Failure::Held(format!(
+            "held back, and nothing was sent:\n{}",
+            held.join("\n")
+        )));
+    }
+    if let Some(store) = store.filter(|_| pins != before)
+        && let Err(error) = store.save_pins(&pins)
+    {
+        let text = format!("what these servers offer can't be remembered: {error}");
+        let _ = complain(&text, 0);
+    }
+    Ok(pins)
+}
+
+/// The question: what is given, and what is piped in. `-` says that it is read from there alone.
 fn question_text(given: &str) -> Result<String, String> {
     let mut text = given.trim().to_owned();
-    if !io::stdin().is_terminal() {
-        let mut piped = String::new();
-        io::stdin()
-            .lock()
-            .take(MAX_STDIN)
-            .read_to_string(&mut piped)
-            .map_err(|e| format!("standard input isn't text: {e}"))?;
+    let reads = text == "-";
+    if reads {
+        text.clear();
+    }
+    if reads || !io::stdin().is_terminal() {
+        let piped = super::read_in()?;
         if !piped.trim().is_empty() {
             text = if text.is_empty() {
                 piped
@@ -133,6 +190,11 @@ fn question_text(given: &str) -> Result<String, String> {
 
 /// Nobody is there to be asked: what the rule doesn't allow is refused.
 fn decision(wanted: &Wanted, approve: Approve) -> Decision {
+    if let Target::MoreRounds(rounds) = wanted.target {
+        return Decision::Hold(format!(
+            "stopped after {rounds} rounds of tool calls; --max-rounds allows more"
+        ));
+    }
     if approve.allows(wanted.target.is_read_only()) {
         Decision::Call
     } else {
@@ -144,11 +206,16 @@ fn decision(wanted: &Wanted, approve: Approve) -> Decision {
 struct Shown {
     as_json: bool,
     failure: Option<Failure>,
+    held: Option<Failure>,
+    names: Vec<String>,
     wrote: String,
 }
 
 impl Shown {
     fn event(&mut self, event: AgentEvent, approve: Approve) {
+        if let AgentEvent::Called(_, Err(held @ Failure::Held(_))) = &event {
+            self.held = Some(held.clone());
+        }
         if self.as_json {
             self.json(event, approve);
             return;
@@ -176,8 +243,15 @@ impl Shown {
                     let _ = complain("answered by the tutor, which is no language model", 0);
                 }
             }
+            // What ends the turn says why.
+            AgentEvent::Wanted(Wanted {
+                target: Target::MoreRounds(_),
+                ..
+            }) => {}
             AgentEvent::Wanted(wanted) => {
                 let arguments = Value::Object(wanted.call.arguments.clone());
+                let at = wanted.target.server();
+                let server = at.and_then(|at| self.names.get(at)).map(String::as_str);
                 let verdict = if wanted.target == Target::Unknown {
                     "there is no such tool"
                 } else if decision(&wanted, approve) == Decision::Call {
@@ -187,8 +261,8 @@ impl Shown {
                 };
                 let _ = complain(
                     &format!(
-                        "the model asks for {} {arguments}: {verdict}",
-                        clean_line(&wanted.call.name)
+                        "the model asks to {} {arguments}: {verdict}",
+                        purpose(&wanted.target, &wanted.call, server)
                     ),
                     0,
                 );
@@ -204,7 +278,7 @@ impl Shown {
                 self.failure = Some(failure);
             }
             AgentEvent::Progress(_)
-            | AgentEvent::Asking
+            | AgentEvent::Asking { .. }
             | AgentEvent::Calling(..)
             | AgentEvent::Called(_, Ok(_))
             | AgentEvent::Done => {}
@@ -213,7 +287,7 @@ impl Shown {
 
     fn json(&mut self, event: AgentEvent, approve: Approve) {
         let value = match event {
-            AgentEvent::Asking => json!({"event": "asking"}),
+            AgentEvent::Asking { left_out } => json!({"event": "asking", "left_out": left_out}),
             AgentEvent::Progress(piece) => {
                 json!({"event": format!("{:?}", piece.kind).to_lowercase(), "text": piece.text})
             }
@@ -238,5 +312,32 @@ impl Shown {
             AgentEvent::Done => json!({"event": "done"}),
         };
         print_json(&value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn each_line_of_json_is_documented() {
+        let readme = include_str!("../../README.md");
+        let table = readme.split("<!-- json lines -->").nth(1).unwrap();
+        for line in include_str!("ask.rs")
+            .split("#[cfg(test)]")
+            .next()
+            .unwrap()
+            .lines()
+        {
+            for (at, _) in line.match_indices("\"event\": \"") {
+                let name = line[at + 10..].split('"').next().unwrap();
+                assert!(table.contains(&format!("| `{name}` |")), "{name}");
+            }
+            for (at, _) in line.match_indices("\": ") {
+                let field = line[..at].rsplit('"').next().unwrap();
+                assert!(table.contains(&format!("`{field}`")), "{field} of {line}");
+            }
+        }
+        for kind in ["queued", "loading", "thinking", "content", "tool", "other"] {
+            assert!(table.contains(&format!("`{kind}`")), "{kind}");
+        }
     }
 }

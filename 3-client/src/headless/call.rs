@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    TOOL_FAILED, USAGE, complain, complain_failure, declined, no_such_tool, on_ctrl_c, print,
-    print_json, with_lines,
+    TOOL_FAILED, USAGE, complain, complain_failure, declined, given_arguments, no_such_tool,
+    on_ctrl_c, print, print_json, with_lines,
 };
 use crate::config::{Config, ServerConfig};
 use crate::failure::Failure;
@@ -30,7 +30,11 @@ pub async fn call(
     arguments: &str,
     as_json: bool,
 ) -> ExitCode {
-    let arguments: Map<String, Value> = match serde_json::from_str(arguments) {
+    let arguments = match given_arguments(arguments) {
+        Ok(text) => text,
+        Err(message) => return complain(&message, USAGE),
+    };
+    let arguments: Map<String, Value> = match serde_json::from_str(&arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             return complain(

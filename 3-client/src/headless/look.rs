@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::{TOOL_FAILED, USAGE, complain, print, print_json, with_lines};
+use crate::catalog::Catalog;
 use crate::config::Config;
-use crate::untrusted::clean_line;
+use crate::failure::Failure;
+use crate::untrusted::{clean_line, name};
 use crate::wire::explain::explain;
 use crate::wire::{Direction, Entry, WireLog};
 
@@ -32,11 +34,11 @@ pub async fn tools(config: &Config, wire: WireLog, as_json: bool) -> ExitCode {
                     true => String::new(),
                     false => format!("  [{}]", brief.join(" · ")),
                 };
-                print(&format!(
-                    "{:<22} {}{brief}\n",
-                    clean_line(&tool.name),
-                    clean_line(first)
-                ));
+                let full = match config.servers.len() {
+                    1 => name(&tool.name),
+                    _ => format!("{server}/{}", name(&tool.name)),
+                };
+                print(&format!("{full:<22} {}{brief}\n", clean_line(first)));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -71,15 +73,36 @@ pub async fn resources(config: &Config, wire: WireLog, as_json: bool) -> ExitCod
 /// `mcp-client read`.
 pub async fn read(config: &Config, wire: WireLog, uri: &str) -> ExitCode {
     with_lines(config, &wire, async |lines, cancel| {
-        let owner = lines
-            .ready()
-            .find(|(_, c)| c.resources.iter().any(|r| r.uri == uri))
-            .map_or(0, |(place, _)| place);
-        let text = lines.hub.link(owner)?.session()?.read(uri, &cancel).await?;
+        let has = |c: &Catalog, uri: &str| c.resources.iter().any(|r| r.uri == uri);
+        let (owner, uri) = match lines.whose(config, uri, has)? {
+            Some(found) => found,
+            // A server need not list what it lets one read.
+            None => unlisted(config, uri)?,
+        };
+        let session = lines.hub.link(owner)?.session()?;
+        let text = session.read(&uri, &cancel).await?;
         print(&format!("{}\n", text.trim_end_matches('\n')));
         Ok(ExitCode::SUCCESS)
     })
     .await
+}
+
+/// Whom to ask for what no server lists: the one whose name stands before it, or the only one.
+fn unlisted(config: &Config, wanted: &str) -> Result<(usize, String), Failure> {
+    for (place, server) in config.servers.iter().enumerate() {
+        let own = wanted.strip_prefix(&server.name);
+        if let Some(own) = own.and_then(|rest| rest.strip_prefix('/')) {
+            return Ok((place, own.to_owned()));
+        }
+    }
+    match &config.servers[..] {
+        [_] => Ok((0, wanted.to_owned())),
+        [first, ..] => Err(Failure::Here(format!(
+            "no server lists {wanted:?}, and there are several: write {}/{wanted}, or another server's name",
+            first.name
+        ))),
+        [] => Err(Failure::Here("there is no server".into())),
+    }
 }
 
 /// `mcp-client prompts`.
@@ -116,7 +139,7 @@ pub async fn prompts(config: &Config, wire: WireLog, as_json: bool) -> ExitCode 
 }
 
 /// `mcp-client prompts NAME key=value…`.
-pub async fn prompt(config: &Config, wire: WireLog, name: &str, pairs: &[String]) -> ExitCode {
+pub async fn prompt(config: &Config, wire: WireLog, wanted: &str, pairs: &[String]) -> ExitCode {
     let mut arguments = Map::new();
     for pair in pairs {
         let Some((key, value)) = pair.split_once('=') else {
@@ -125,16 +148,13 @@ pub async fn prompt(config: &Config, wire: WireLog, name: &str, pairs: &[String]
         arguments.insert(key.to_owned(), Value::String(value.to_owned()));
     }
     with_lines(config, &wire, async |lines, _| {
-        let owner = lines
-            .ready()
-            .find(|(_, c)| c.prompts.iter().any(|p| p.name == name))
-            .map_or(0, |(place, _)| place);
-        let prompt = lines
-            .hub
-            .link(owner)?
-            .session()?
-            .prompt(name, arguments)
-            .await?;
+        let has = |c: &Catalog, name: &str| c.prompts.iter().any(|p| p.name == name);
+        let (owner, name) = match lines.whose(config, wanted, has)? {
+            Some(found) => found,
+            None => unlisted(config, wanted)?,
+        };
+        let session = lines.hub.link(owner)?.session()?;
+        let prompt = session.prompt(&name, arguments).await?;
         for (role, text) in prompt.messages {
             print(&format!("{role}: {text}\n"));
         }

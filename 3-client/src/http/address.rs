@@ -43,6 +43,11 @@ pub fn check_url(address: &str) -> Result<url::Url, BuildError> {
     Ok(url)
 }
 
+/// Whether what is sent there can be read on the way: not encrypted, and to another machine.
+pub(crate) fn crosses_in_the_clear(url: &url::Url) -> bool {
+    url.scheme() == "http" && !is_loopback(url)
+}
+
 fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -1,10 +1,16 @@
 //! How much a server may send at once.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
-use rmcp::transport::streamable_http_client::StreamableHttpError;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use rmcp::{model::RequestId, transport::streamable_http_client::StreamableHttpError};
 
 use super::{HttpError, HttpResult, MAX_MESSAGE, reason};
+use crate::failure::Failure;
 
 /// Reads a body of at most `max` bytes.
 pub(super) async fn bounded(response: reqwest::Response, max: usize) -> HttpResult<Vec<u8>> {
@@ -20,12 +26,55 @@ pub(super) async fn bounded(response: reqwest::Response, max: usize) -> HttpResu
     Ok(body)
 }
 
+/// Why streams were cut here, by the request that they answered. rmcp only knows that they ended.
+#[derive(Clone, Default)]
+pub(crate) struct Cut(Arc<Mutex<HashMap<RequestId, Failure>>>);
+
+/// More cuts than this nobody has asked about; the calls themselves were given up long ago.
+const MAX_CUTS: usize = 64;
+
+impl Cut {
+    fn note(&self, request: RequestId, why: Failure) {
+        let mut cuts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cuts.len() < MAX_CUTS {
+            cuts.insert(request, why);
+        }
+    }
+
+    /// Why the answer to this request was cut, if it was.
+    pub(crate) fn take(&self, request: &RequestId) -> Option<Failure> {
+        let mut cuts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cuts.remove(request)
+    }
+}
+
+/// What is said of an answer that is longer than one may be.
+pub(crate) fn too_large() -> Failure {
+    Failure::TooMuch(format!(
+        "the answer is longer than {} MiB, and no more is taken",
+        MAX_MESSAGE >> 20
+    ))
+}
+
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EventError {
     #[error("{}", reason(.0))]
     Body(reqwest::Error),
     #[error("the server sent an event of more than {MAX_MESSAGE} bytes")]
     TooLarge,
+}
+
+/// The same, and the reason is kept for the request that the stream answers.
+pub(super) fn bounded_answer(
+    chunks: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
+    cut: Cut,
+    request: Option<RequestId>,
+) -> impl Stream<Item = Result<Bytes, EventError>> + Send + 'static {
+    bounded_events(chunks).inspect_err(move |error| {
+        if let (EventError::TooLarge, Some(request)) = (error, &request) {
+            cut.note(request.clone(), too_large());
+        }
+    })
 }
 
 /// Counts the bytes since the last empty line, which is what a parser has to hold.

@@ -12,7 +12,9 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use rmcp::model::{ClientJsonRpcMessage, ErrorData, JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{
+    ClientJsonRpcMessage, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+};
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
@@ -27,8 +29,10 @@ mod address;
 mod bounds;
 mod refusal;
 
+pub(crate) use address::crosses_in_the_clear;
 pub use address::{BuildError, check_url, client_for};
-use bounds::{bounded, bounded_events};
+pub(crate) use bounds::{Cut, too_large};
+use bounds::{bounded, bounded_answer};
 use refusal::{discover_fallback, from_status, is_refusal, refused, with_retry_after};
 
 /// One JSON reply, or one event of a stream. A model's answer is far below this.
@@ -63,6 +67,36 @@ fn reason(error: &reqwest::Error) -> String {
     label(&cause.to_string(), 200)
 }
 
+/// What is wrong with a server's certificate, when that is why there is no connection. Nothing is away
+/// then: somebody answered.
+pub(crate) fn certificate_fault(error: &reqwest::Error) -> Option<String> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(now) = cause {
+        if let Some(fault) = now.downcast_ref::<rustls::Error>() {
+            return Some(label(&fault.to_string(), 200));
+        }
+        // An error of input or output hides what is in it from `source`.
+        let inner = now.downcast_ref::<std::io::Error>();
+        cause = match inner.and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => now.source(),
+        };
+    }
+    None
+}
+
+/// Where an MCP server may be, when none answers at an address.
+fn perhaps(address: &url::Url) -> Option<String> {
+    let path = address.path().trim_end_matches('/');
+    if path.ends_with("/mcp") || path.ends_with("/sse") {
+        return None;
+    }
+    let mut there = address.clone();
+    there.set_path(&format!("{path}/mcp"));
+    there.set_query(None);
+    Some(label(there.as_str(), 200))
+}
+
 /// Streamable HTTP over reqwest, with the wire log and refusals kept whole.
 #[derive(Clone)]
 pub struct HttpClient {
@@ -70,6 +104,7 @@ pub struct HttpClient {
     authorization: Option<HeaderValue>,
     server: Arc<str>,
     wire: WireLog,
+    cut: Cut,
 }
 
 impl std::fmt::Debug for HttpClient {
@@ -110,7 +145,13 @@ impl HttpClient {
             authorization,
             server,
             wire,
+            cut: Cut::default(),
         })
+    }
+
+    /// Keeps there why an answer was cut.
+    pub(crate) fn noting(self, cut: Cut) -> Self {
+        Self { cut, ..self }
     }
 
     /// Sends one request and reports its headers for the log.
@@ -180,6 +221,7 @@ impl HttpClient {
         message: Option<&ClientJsonRpcMessage>,
     ) -> HttpResult<StreamableHttpPostResponse> {
         let (status, headers) = (response.status(), response.headers().clone());
+        let address = response.url().clone();
         // A body that is too large or breaks off still leaves the status to report.
         let body = bounded(response, MAX_REFUSAL).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&body);
@@ -225,19 +267,29 @@ impl HttpClient {
                 status.canonical_reason().unwrap_or_default(),
                 &headers,
             ),
+            None if matches!(status.as_u16(), 404 | 405) => Failure::NoServer {
+                perhaps: perhaps(&address),
+                address: label(address.as_str(), 200),
+                status: format!("HTTP {status}"),
+            },
             None => Failure::Protocol(format!("HTTP {status}: {}", label(&text, 200))),
         };
         Err(refused(failure))
     }
 
     /// An event stream whose events are bounded and filed.
-    fn events(&self, response: reqwest::Response) -> BoxStream<'static, Result<Sse, SseError>> {
+    fn events(
+        &self,
+        response: reqwest::Response,
+        request: Option<RequestId>,
+    ) -> BoxStream<'static, Result<Sse, SseError>> {
         let mut first = Some(HttpPart {
             status: Some(response.status().as_u16()),
             headers: safe_headers(response.headers()),
         });
         let (wire, server) = (self.wire.clone(), self.server.clone());
-        SseStream::from_bytes_stream(bounded_events(response.bytes_stream()))
+        let bytes = bounded_answer(response.bytes_stream(), self.cut.clone(), request);
+        SseStream::from_bytes_stream(bytes)
             .inspect_ok(move |event| {
                 if let Some(data) = event.data.as_deref().filter(|d| !d.trim().is_empty()) {
                     wire.record(&server, Direction::In, data, first.take());
@@ -295,8 +347,12 @@ impl StreamableHttpClient for HttpClient {
             .map(str::to_owned);
         let kind = content_type(&response).to_owned();
         if kind.starts_with(EVENT_STREAM) {
+            let request = match &message {
+                JsonRpcMessage::Request(request) => Some(request.id.clone()),
+                _ => None,
+            };
             return Ok(StreamableHttpPostResponse::Sse(
-                self.events(response),
+                self.events(response, request),
                 new_session,
             ));
         }
@@ -375,7 +431,7 @@ impl StreamableHttpClient for HttpClient {
                 80,
             ))));
         }
-        Ok(self.events(response))
+        Ok(self.events(response, None))
     }
 }
 

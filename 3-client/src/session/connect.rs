@@ -17,7 +17,7 @@ use super::watch::News;
 use super::{Session, convert, sse, stdio};
 use crate::config::{Endpoint, Limits, Protocol, ServerConfig};
 use crate::failure::Failure;
-use crate::http::{BuildError, HttpClient, MAX_MESSAGE};
+use crate::http::{BuildError, Cut, HttpClient, MAX_MESSAGE};
 use crate::tap::Tap;
 use crate::wire::WireLog;
 
@@ -44,6 +44,8 @@ impl Session {
         wire: &WireLog,
         asker: Option<Asker>,
     ) -> Result<Self, Failure> {
+        // Also here, where the key leaves: a configuration may come from elsewhere than a file.
+        server.check_key().map_err(Failure::Here)?;
         let name: Arc<str> = server.name.as_str().into();
         let (lifecycle, version) = lifecycle(&server.protocol);
         let news = News::default();
@@ -56,8 +58,10 @@ impl Session {
             asker: asker.clone(),
             declined,
         };
+        let cut = Cut::default();
         let http = |url: &str| {
             HttpClient::new(name.clone(), url, server.key.as_ref(), wire.clone())
+                .map(|client| client.noting(cut.clone()))
                 .map_err(|e| build_failure(&e))
         };
         let (service, child) = match &server.endpoint {
@@ -103,6 +107,7 @@ impl Session {
             news,
             name,
             asker,
+            cut,
             declined: tokio::sync::Mutex::new(unasked),
             _child: child,
         })

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
 use crate::failure::Failure;
+use crate::http::{Cut, MAX_MESSAGE, too_large};
 use crate::tap::{Progress, ProgressSink};
 
 mod connect;
@@ -77,6 +78,7 @@ pub struct Session {
     news: watch::News,
     name: Arc<str>,
     asker: Option<question::Asker>,
+    cut: Cut,
     declined: tokio::sync::Mutex<mpsc::Receiver<String>>,
     _child: Option<stdio::Stderr>,
 }
@@ -113,7 +115,8 @@ impl Session {
 
     /// Sends one request, passes its progress on in order, and cancels it when asked to.
     ///
-    /// `patience` is how long the server may be silent; each progress message starts it anew.
+    /// `patience` is how long the server may be silent; each progress message starts it anew. However
+    /// many come, there is an end, in time and in size.
     async fn request(
         &self,
         mut request: ClientRequest,
@@ -130,8 +133,11 @@ impl Session {
             () = cancel.cancelled() => return Err(Failure::Cancelled),
             handle = self.peer.send_cancellable_request(request, PeerRequestOptions::no_options()) => handle.map_err(|e| convert::service_failure(&e))?,
         };
+        let id = handle.id.clone();
         let silence = tokio::time::sleep(patience);
-        tokio::pin!(silence);
+        let end = tokio::time::sleep(self.limits.answer());
+        tokio::pin!(silence, end);
+        let mut size = 0;
         let result = loop {
             tokio::select! {
                 biased;
@@ -141,11 +147,23 @@ impl Session {
                 }
                 Some(piece) = pieces.recv() => {
                     silence.as_mut().reset(tokio::time::Instant::now() + patience);
+                    size += piece.text.len();
+                    if size > MAX_MESSAGE {
+                        let _ = handle.cancel(Some("the answer is too long".into())).await;
+                        return Err(too_large());
+                    }
                     if let Some(progress) = progress {
                         let _ = progress.send(piece).await;
                     }
                 }
                 answer = &mut handle.rx => break answer,
+                () = &mut end => {
+                    let _ = handle.cancel(Some("no end of it".into())).await;
+                    return Err(Failure::TooMuch(format!(
+                        "no end of it within {} s (limits.answer_secs), though the server kept giving signs of life",
+                        self.limits.answer_secs
+                    )));
+                }
                 () = &mut silence => {
                     let _ = handle.cancel(Some("no sign of life".into())).await;
                     return Err(Failure::TimedOut(patience));
@@ -156,9 +174,10 @@ impl Session {
         while let (Ok(piece), Some(progress)) = (pieces.try_recv(), progress) {
             let _ = progress.send(piece).await;
         }
+        let cut = self.cut.take(&id);
         result
             .unwrap_or(Err(ServiceError::TransportClosed))
-            .map_err(|e| convert::service_failure(&e))
+            .map_err(|e| cut.unwrap_or_else(|| convert::service_failure(&e)))
     }
 
     /// A request without progress, within the time for lists.

@@ -51,11 +51,12 @@ impl Stderr {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         match (failure, lines.back()) {
             (Failure::Away(what) | Failure::Protocol(what), Some(last)) => {
-                Failure::Away(format!("{what}; its last words: {last}"))
+                Failure::NotStarted(format!("{what}; its last words: {last}"))
             }
             (Failure::Lost, Some(last)) => {
-                Failure::Away(format!("the program ended; its last words: {last}"))
+                Failure::NotStarted(format!("the program ended; its last words: {last}"))
             }
+            (Failure::Away(what), None) => Failure::NotStarted(what),
             (failure, _) => failure,
         }
     }
@@ -81,7 +82,7 @@ pub(super) fn spawn(
     let (child, stderr) = TokioChildProcess::builder(command)
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|e| Failure::Away(format!("can't start {}: {e}", label(program, 80))))?;
+        .map_err(|e| Failure::NotStarted(format!("can't start {}: {e}", label(program, 80))))?;
     let lines = Arc::new(Mutex::new(VecDeque::new()));
     let reader = stderr.map(|stderr| {
         let kept = lines.clone();

@@ -11,37 +11,22 @@ use unicode_width::UnicodeWidthStr;
 use super::dialog::fitting;
 use super::theme::Theme;
 use super::wrap::clip;
-use crate::app::{App, Connection, Phase, Server};
+use crate::app::{App, Connection, Phase, Server, conversation};
 use crate::failure::{Kind, seconds};
 use crate::untrusted::{clean, clean_line};
 
 /// How one server stands, in words and colour.
 fn standing(server: &Server, app: &App, theme: &Theme) -> (String, Style) {
-    match &server.connection {
-        Connection::Connecting => ("connecting…".into(), theme.warn),
-        Connection::Ready => (
-            if server.has_key {
-                "key accepted"
-            } else {
-                "no key"
-            }
-            .into(),
-            theme.good,
-        ),
-        Connection::Down(failure, retry) => {
-            let again = retry.map_or_else(String::new, |at| {
-                format!(", again in {}", seconds(at.saturating_sub(app.now)))
-            });
-            match failure.kind() {
-                Kind::SignedOut => ("signed out: key refused".into(), theme.bad),
-                Kind::Forbidden => ("not allowed".into(), theme.bad),
-                Kind::Throttled => (format!("throttled{again}"), theme.warn),
-                Kind::Away => (format!("away{again}"), theme.warn),
-                Kind::Overloaded => (format!("busy{again}"), theme.warn),
-                Kind::Cancelled | Kind::Broken => (format!("can't connect{again}"), theme.bad),
-            }
-        }
-    }
+    let style = match &server.connection {
+        Connection::Connecting => theme.warn,
+        Connection::Ready if server.in_the_clear || !server.held.items().is_empty() => theme.warn,
+        Connection::Ready => theme.good,
+        Connection::Down(failure, _) => match failure.kind() {
+            Kind::SignedOut | Kind::Forbidden | Kind::Cancelled | Kind::Broken => theme.bad,
+            Kind::Throttled | Kind::Overloaded | Kind::Away | Kind::Held => theme.warn,
+        },
+    };
+    (server.standing(app.now), style)
 }
 
 fn provider(server: &Server) -> String {
@@ -82,6 +67,16 @@ pub fn header(app: &App, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         if !who.is_empty() {
             spans.push(Span::styled(format!(" · {}", clean_line(&who)), theme.dim));
         }
+    }
+    if let Some(context) = conversation::context(&app.chat().entries).filter(|c| c.size > 0) {
+        let full = context.used.saturating_mul(100) / context.size;
+        let style = if full >= 80 { theme.warn } else { theme.dim };
+        let word = if area.width >= 60 { "context " } else { "" };
+        spans.push(Span::styled(format!(" · {word}{full}%"), style));
+    }
+    if app.chat().left_out > 0 {
+        let text = format!(" · {} left out", app.chat().left_out);
+        spans.push(Span::styled(text, theme.warn));
     }
     if app.servers.len() > 1 {
         let ready = app

@@ -7,10 +7,17 @@ use super::theme::Theme;
 use super::wrap::{Wrapper, clip};
 use crate::app::conversation::{Answer, Body, CallCard, CallState, Closing, Ended, Entry, Trouble};
 use crate::failure::Kind;
-use crate::untrusted::{clean, clean_line};
+use crate::untrusted::{clean, clean_line, name};
 
 /// Lines of a tool's result that are shown before it is unfolded.
 const PREVIEW_LINES: usize = 4;
+/// Bytes of a call's arguments that are shown before it is unfolded, and after.
+const PREVIEW_ARGUMENTS: usize = 400;
+const MAX_ARGUMENTS: usize = 64 * 1024;
+/// Rows of one entry that are laid out. What comes after them is in the copy and in the export.
+pub(super) const MAX_ROWS: usize = 50_000;
+/// Columns before a model's text: a bar that nothing but this program can draw there, and a space.
+pub(super) const GUTTER: u16 = 2;
 
 /// An entry laid out: what stands before the model's text, the text, and what stands after it. The
 /// text is kept apart because it grows, and what is stable in it is laid out once.
@@ -42,9 +49,10 @@ impl Layout {
                 head.extend(wrapper.finish());
                 for attachment in attached {
                     let text = format!(
-                        "▌ @{} ({} bytes)",
+                        "▌ @{} ({} bytes from {})",
                         clean_line(&attachment.uri),
-                        attachment.text.len()
+                        attachment.text.len(),
+                        clean_line(&attachment.server)
                     );
                     head.push(Line::styled(clip(&text, width.into()), theme.dim));
                 }
@@ -52,13 +60,28 @@ impl Layout {
             Body::Answer(answer) => {
                 thinking(answer, width, theme, head);
                 if !answer.text.is_empty() {
+                    let width = width.saturating_sub(GUTTER);
                     *text_len = text.lines(&answer.text, width, theme).len();
+                    if text.is_full() {
+                        rest_is_elsewhere(width, theme, tail);
+                    }
                 }
                 ending(answer, width, theme, tail);
             }
             Body::Call(card) => call(card, width, theme, head),
             Body::Trouble(trouble) => self::trouble(trouble, width, theme, head),
             Body::Note(text) => push(head, "· ", &clean(text), theme.dim, width),
+            Body::Summary(text) => {
+                let told =
+                    "summed up; from here on the model is sent this in place of what stands above:";
+                push(head, "≡ ", told, theme.dim, width);
+                for line in clean(text).lines().take(MAX_ROWS) {
+                    let bar = || vec![Span::styled("│ ", theme.frame)];
+                    let mut wrapper = Wrapper::new(width, bar(), bar());
+                    wrapper.push(line, theme.text);
+                    head.extend(wrapper.finish());
+                }
+            }
         }
         // An answer that is only a call shows nothing here; the call is an entry of its own.
         if head.len() + *text_len + tail.len() > 0 {
@@ -76,6 +99,13 @@ impl Layout {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether this line is a model's, which stands behind a bar.
+    #[must_use]
+    pub fn is_models(&self, line: usize) -> bool {
+        let text = line.checked_sub(self.head.len());
+        text.is_some_and(|at| at < self.text_len)
     }
 
     /// One line.
@@ -107,6 +137,11 @@ fn push(
     out.extend(wrapper.finish());
 }
 
+fn rest_is_elsewhere(width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
+    let text = format!("only the first {MAX_ROWS} lines are drawn; /copy and /export have all");
+    push(out, "✂ ", &text, theme.warn, width);
+}
+
 fn thinking(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
     let thought = answer.thinking.trim_end();
     if thought.is_empty() {
@@ -133,13 +168,7 @@ fn thinking(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'stat
 fn ending(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>) {
     match &answer.ended {
         None => {}
-        Some(Ended::Cut(why)) => push(
-            out,
-            "✂ ",
-            &format!("cut here: {}", clean_line(why)),
-            theme.warn,
-            width,
-        ),
+        Some(Ended::Cut(why)) => push(out, "✂ ", &cut(why), theme.warn, width),
         Some(Ended::Whole(closing)) => {
             if answer.calls.is_empty() {
                 push(out, "— ", &closing_line(closing), theme.dim, width);
@@ -148,6 +177,14 @@ fn ending(answer: &Answer, width: u16, theme: &Theme, out: &mut Vec<Line<'static
                 push(out, "! ", warning, theme.warn, width);
             }
         }
+    }
+}
+
+fn cut(why: &str) -> String {
+    if why.is_empty() {
+        "cut here".into()
+    } else {
+        format!("cut here: {}", clean_line(why))
     }
 }
 
@@ -171,9 +208,6 @@ pub fn closing_line(closing: &Closing) -> String {
         parts.push(format!("{} tokens", closing.tokens));
     }
     parts.push(short(closing.total));
-    if let Some(context) = closing.context {
-        parts.push(format!("context {}/{}", context.used, context.size));
-    }
     if let Some(stopped) = &closing.stopped {
         parts.push(format!("stopped: {stopped}"));
     }
@@ -200,23 +234,30 @@ fn call(card: &CallCard, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>
         CallState::Refused => ("✗", theme.warn, "refused by you".to_owned()),
         CallState::Stopped => ("✂", theme.warn, "stopped".to_owned()),
     };
-    let server = card
-        .server
-        .as_deref()
-        .map(|s| format!("{s}/"))
-        .unwrap_or_default();
     let arguments = serde_json::to_string(&card.call.arguments).unwrap_or_default();
+    let most = if card.unfolded {
+        MAX_ARGUMENTS
+    } else {
+        PREVIEW_ARGUMENTS
+    };
+    let shown = &arguments[..arguments.floor_char_boundary(most)];
     let mut wrapper = Wrapper::new(
         width,
         vec![Span::styled(format!("{mark} "), style)],
         vec![Span::raw("  ")],
     );
-    wrapper.push(
-        &clean_line(&format!("{server}{}", card.call.name)),
-        theme.tool,
-    );
+    wrapper.push(&name(&card.title()), theme.tool);
     wrapper.push(" ", theme.text);
-    wrapper.push(&clean_line(&arguments), theme.text);
+    wrapper.push(&clean_line(shown), theme.text);
+    if shown.len() < arguments.len() {
+        let how = if card.unfolded {
+            "/export has them"
+        } else {
+            "Ctrl-T shows them"
+        };
+        let rest = arguments.len() - shown.len();
+        wrapper.push(&format!("… and {rest} bytes more · {how}"), theme.warn);
+    }
     wrapper.push(&format!(" · {state}"), theme.dim);
     out.extend(wrapper.finish());
     match &card.state {
@@ -230,6 +271,10 @@ fn call(card: &CallCard, width: u16, theme: &Theme, out: &mut Vec<Line<'static>>
                 theme.dim
             };
             for line in text.lines().take(shown) {
+                if out.len() >= MAX_ROWS {
+                    rest_is_elsewhere(width, theme, out);
+                    break;
+                }
                 if card.unfolded {
                     push(out, "  │ ", line, style, width);
                 } else {
@@ -259,6 +304,7 @@ fn trouble(trouble: &Trouble, width: u16, theme: &Theme, out: &mut Vec<Line<'sta
         Kind::Overloaded => ("… ", theme.warn),
         Kind::Away => ("⌁ ", theme.warn),
         Kind::Cancelled => ("✂ ", theme.dim),
+        Kind::Held => ("⚑ ", theme.warn),
         Kind::Broken => ("! ", theme.bad),
     };
     push(out, mark, &clean(&trouble.headline), style, width);

@@ -20,7 +20,7 @@ fn has(text: &str, needle: &str) -> bool {
 /// Whether an entry has the text anywhere, folded away or not.
 fn mentions(entry: &Entry, needle: &str) -> bool {
     match &entry.body {
-        Body::User { text, .. } | Body::Note(text) => has(text, needle),
+        Body::User { text, .. } | Body::Note(text) | Body::Summary(text) => has(text, needle),
         Body::Answer(answer) => has(&answer.text, needle) || has(&answer.thinking, needle),
         Body::Trouble(trouble) => has(&trouble.headline, needle),
         Body::Call(card) => {

@@ -15,6 +15,7 @@ pub mod bars;
 pub mod dialog;
 pub mod entry;
 pub mod find;
+pub mod fold;
 pub mod panes;
 pub mod rich;
 pub mod theme;
@@ -33,6 +34,8 @@ const MIN_HEIGHT: u16 = 6;
 pub struct View {
     theme: Theme,
     transcripts: HashMap<u64, Transcript>,
+    approval: dialog::Approval,
+    reader: panes::Reader,
 }
 
 impl View {
@@ -42,6 +45,8 @@ impl View {
         Self {
             theme,
             transcripts: HashMap::new(),
+            approval: dialog::Approval::default(),
+            reader: panes::Reader::default(),
         }
     }
 
@@ -72,11 +77,8 @@ impl View {
         let header = rows(0, 1);
         let input = rows(area.height - input_height, input_height);
         let state = rows(area.height - input_height - 1, 1);
-        let body = Rect {
-            x: area.x + 1,
-            width: area.width.saturating_sub(2),
-            ..rows(1, area.height - input_height - 2)
-        };
+        // Its first column is the client's own: marks, bars and frames stand there, and no text does.
+        let body = rows(1, area.height - input_height - 2);
 
         let chat = app.chat();
         self.transcripts
@@ -87,9 +89,12 @@ impl View {
         // The question takes rows from the transcript instead of covering what it is about.
         let asked = chat.pending.as_ref().map(|pending| {
             let most = body.height.saturating_sub(2).min(20).max(body.height / 2);
-            dialog::approval_height(pending, body.width)
-                .clamp(5.min(body.height), most.max(5).min(body.height))
+            let wanted = self.approval.height(pending, body.width);
+            wanted.clamp(6.min(body.height), most.max(8).min(body.height))
         });
+        if asked.is_none() {
+            self.approval.clear();
+        }
         let above = Rect {
             height: body.height - asked.unwrap_or(0),
             ..body
@@ -111,14 +116,15 @@ impl View {
                 height,
                 ..body
             };
-            dialog::approval(app, pending, place, buffer, &theme);
+            self.approval.draw(app, pending, place, buffer, &theme);
         }
         let mut place = Some(cursor);
         match &app.overlay {
             Overlay::None => {}
             Overlay::Find(_) => place = None,
             Overlay::Wire => {
-                wire::pane(&app.wire, rows(1, area.height - 1), buffer, &theme);
+                let several = app.servers.len() > 1;
+                wire::pane(&app.wire, several, rows(1, area.height - 1), buffer, &theme);
                 place = None;
             }
             Overlay::Pick(picker) => {
@@ -127,9 +133,12 @@ impl View {
             }
             Overlay::Fill(form) => place = panes::form(form, body, buffer, &theme),
             Overlay::Read(text) => {
-                panes::text(text, body, buffer, &theme);
+                self.reader.draw(text, body, buffer, &theme);
                 place = None;
             }
+        }
+        if !matches!(app.overlay, Overlay::Read(_)) {
+            self.reader.clear();
         }
         disarm(buffer);
         if let Some(place) = place {
@@ -148,36 +157,41 @@ fn disarm(buffer: &mut ratatui::buffer::Buffer) {
 }
 
 fn welcome(app: &App, area: Rect, buffer: &mut ratatui::buffer::Buffer, theme: &Theme) {
-    let Some(server) = app.servers.first() else {
-        return;
-    };
-    let tools = server.catalog.tools.len();
-    let lines = [
-        (
-            "This is an MCP client. It reaches a model only through an MCP server,".to_owned(),
-            theme.dim,
-        ),
-        (
-            "and each tool call that the model wants is shown to you first.".to_owned(),
-            theme.dim,
-        ),
-        (String::new(), theme.dim),
-        (clean_line(&server.place), theme.title),
-        (
+    let words = [
+        "This is an MCP client. It reaches a model only through an MCP server,",
+        "and each tool call that the model wants is shown to you first.",
+        "",
+    ];
+    let mut lines: Vec<_> = words.map(|text| (text.to_owned(), theme.dim)).into();
+    let several = app.servers.len() > 1;
+    for server in &app.servers {
+        let name = if several {
+            format!("{}: ", server.name)
+        } else {
+            String::new()
+        };
+        lines.push((format!("{name}{}", clean_line(&server.place)), theme.title));
+        lines.push((
             format!(
-                "tools: {tools} · resources: {} · prompts: {}",
+                "tools: {} · resources: {} · prompts: {}",
+                server.catalog.tools.len(),
                 server.catalog.resources.len(),
                 server.catalog.prompts.len()
             ),
             theme.dim,
-        ),
-    ];
+        ));
+    }
     for (y, (text, style)) in (area.y..area.bottom()).zip(lines) {
-        Line::styled(wrap::clip(&text, area.width.into()), style).render(
+        Line::styled(
+            wrap::clip(&text, area.width.saturating_sub(2).into()),
+            style,
+        )
+        .render(
             Rect {
+                x: area.x + 2,
                 y,
+                width: area.width.saturating_sub(2),
                 height: 1,
-                ..area
             },
             buffer,
         );

@@ -7,13 +7,15 @@ use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
 use super::dialog::{frame, goes_on};
+use super::entry::MAX_ROWS;
 use super::theme::Theme;
 use super::wrap::{clip, wrap};
 use crate::app::App;
 use crate::app::form::{Form, Kind as FieldKind, Purpose};
 use crate::app::overlays::Text;
-use crate::app::picker::{Kind, Picker};
-use crate::untrusted::{clean, clean_line};
+use crate::app::picker::{Item, Kind, Picker};
+use crate::editor::Editor;
+use crate::untrusted::{clean, clean_line, name};
 
 fn row(area: Rect, y: u16) -> Rect {
     Rect {
@@ -34,7 +36,10 @@ pub fn picker(app: &App, picker: &Picker, area: Rect, buffer: &mut Buffer, theme
         Kind::Chats => "Chats · type to search",
         Kind::Copy => "Copy",
         Kind::Commands => "Commands",
-        Kind::Changes => "Changed tools · Enter shows the change",
+        Kind::Changes => "Held back · Enter shows the change",
+        Kind::Servers => "Servers · Enter shows what can be done",
+        Kind::Server(_) => "This server",
+        Kind::Switches(_) => "Tools · Enter turns one on or off",
     };
     let inner = frame(title, area, buffer, theme);
     if inner.height == 0 {
@@ -73,11 +78,16 @@ pub fn picker(app: &App, picker: &Picker, area: Rect, buffer: &mut Buffer, theme
         .max()
         .unwrap_or(8)
         .clamp(8, usize::from(inner.width / 2).max(8));
+    // Names of servers' things may look like others; what people wrote is theirs.
+    let named = |item: &Item| match picker.kind {
+        Kind::Chats | Kind::Copy | Kind::Commands => clean_line(&item.name),
+        _ => name(&item.name),
+    };
     for (y, (n, item)) in
         (inner.y + 1..inner.y + 1 + rows).zip(items.iter().enumerate().skip(first))
     {
-        let name = clip(&clean_line(&item.name), name_width);
-        let pad = " ".repeat(name_width.saturating_sub(name.width()) + 2);
+        let shown = clip(&named(item), name_width);
+        let pad = " ".repeat(name_width.saturating_sub(shown.width()) + 2);
         let style = if n == selected {
             theme.selected
         } else {
@@ -88,7 +98,7 @@ pub fn picker(app: &App, picker: &Picker, area: Rect, buffer: &mut Buffer, theme
             usize::from(inner.width).saturating_sub(name_width + 2),
         );
         Line::from(vec![
-            Span::styled(name, style),
+            Span::styled(shown, style),
             Span::raw(pad),
             Span::styled(about, theme.dim),
         ])
@@ -112,7 +122,7 @@ pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Opti
         _ => "Enter sends · Esc leaves",
     };
     let inner = frame(
-        &format!("{} · {keys}", clean_line(&form.title)),
+        &format!("{} · {keys}", name(&form.title)),
         area,
         buffer,
         theme,
@@ -144,6 +154,7 @@ pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Opti
             FieldKind::Number => "number",
             FieldKind::Bool => "yes or no",
             FieldKind::Json => "JSON",
+            FieldKind::Secret => "not shown",
         };
         let needed = if field.required { ", needed" } else { "" };
         let choices = if field.choices.is_empty() {
@@ -157,17 +168,20 @@ pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Opti
             theme.title
         };
         let about = format!("  {kind}{needed} · {}{choices}", field.description);
-        let name = clean_line(&field.name);
-        let room = usize::from(inner.width).saturating_sub(name.width());
+        let label = name(&field.name);
+        let room = usize::from(inner.width).saturating_sub(label.width());
         Line::from(vec![
-            Span::styled(name, style),
+            Span::styled(label, style),
             Span::styled(clip(&clean_line(&about), room), theme.dim),
         ])
         .render(row(inner, y), buffer);
         y += 1;
         let width = usize::from(inner.width.saturating_sub(2)).max(2);
-        let (lines, (line, column)) =
-            super::bars::input_lines(field.editor.text(), field.editor.cursor(), width);
+        let (shown, at) = match field.kind {
+            FieldKind::Secret => dots(&field.editor),
+            _ => (field.editor.text().to_owned(), field.editor.cursor()),
+        };
+        let (lines, (line, column)) = super::bars::input_lines(&shown, at, width);
         let most = usize::from(inner.bottom().saturating_sub(y + 2))
             .clamp(1, if field.kind == FieldKind::Json { 30 } else { 4 });
         let first = (line + 1).saturating_sub(most);
@@ -201,6 +215,13 @@ pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Opti
     cursor
 }
 
+/// A dot for each character, and where the cursor is among them.
+fn dots(editor: &Editor) -> (String, usize) {
+    let dots = |text: &str| "•".repeat(text.chars().count());
+    let before = dots(&editor.text()[..editor.cursor()]);
+    (dots(editor.text()), before.len())
+}
+
 /// Below this width, two columns are one.
 const MIN_COLUMNS: u16 = 60;
 
@@ -212,41 +233,56 @@ fn one_column(line: &str) -> String {
     }
 }
 
-/// A text to read.
-pub fn text(text: &Text, area: Rect, buffer: &mut Buffer, theme: &Theme) {
-    let inner = frame(
-        &format!("{} · Esc leaves · c copies", clean_line(&text.title)),
-        area,
-        buffer,
-        theme,
-    );
-    let shown = clean(&text.text);
-    let shown = if text.columns && inner.width < MIN_COLUMNS {
-        shown
-            .split('\n')
-            .map(one_column)
-            .collect::<Vec<_>>()
-            .join("\n")
-            .into()
-    } else {
-        shown
-    };
-    let lines: Vec<Line<'static>> = shown
-        .split('\n')
-        .flat_map(|line| {
-            let style = match line.as_bytes().first() {
-                Some(b'+') if text.accept.is_some() => theme.good,
-                Some(b'-') if text.accept.is_some() => theme.bad,
-                _ => theme.text,
-            };
-            wrap(line, style, inner.width)
-        })
-        .collect();
-    let end = lines.len().saturating_sub(usize::from(inner.height));
-    text.end.set(end);
-    let first = text.scroll.min(end);
-    goes_on(inner, end - first, "PageDown", buffer, theme);
-    for (y, line) in (inner.y..inner.bottom()).zip(lines.into_iter().skip(first)) {
-        line.render(row(inner, y), buffer);
+/// A text to read, folded once.
+#[derive(Default)]
+pub struct Reader {
+    /// Which text, and at which width.
+    of: Option<(u64, u16)>,
+    lines: Vec<Line<'static>>,
+}
+
+impl Reader {
+    /// Draws the text.
+    pub fn draw(&mut self, text: &Text, area: Rect, buffer: &mut Buffer, theme: &Theme) {
+        let title = format!("{} · Esc leaves · c copies", clean_line(&text.title));
+        let inner = frame(&title, area, buffer, theme);
+        if self.of != Some((text.rev, inner.width)) {
+            self.of = Some((text.rev, inner.width));
+            self.lines = folded(text, inner.width, theme);
+        }
+        let end = self.lines.len().saturating_sub(usize::from(inner.height));
+        text.end.set(end);
+        let first = text.scroll.min(end);
+        goes_on(inner, end - first, "PageDown", buffer, theme);
+        for (y, line) in (inner.y..inner.bottom()).zip(self.lines.iter().skip(first)) {
+            line.render(row(inner, y), buffer);
+        }
     }
+
+    /// Forgets what is no longer read.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+fn folded(text: &Text, width: u16, theme: &Theme) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for line in clean(&text.text).split('\n') {
+        if lines.len() >= MAX_ROWS {
+            let rest = format!("only the first {MAX_ROWS} lines are shown; c copies all");
+            lines.push(Line::styled(rest, theme.warn));
+            break;
+        }
+        let style = match line.as_bytes().first() {
+            Some(b'+') if text.accept.is_some() => theme.good,
+            Some(b'-') if text.accept.is_some() => theme.bad,
+            _ => theme.text,
+        };
+        if text.columns && width < MIN_COLUMNS {
+            lines.extend(wrap(&one_column(line), style, width));
+        } else {
+            lines.extend(wrap(line, style, width));
+        }
+    }
+    lines
 }

@@ -251,14 +251,18 @@ impl Transcript {
         while y < area.bottom() && place < entries.len() {
             let layout = self.layout(&entries[place], area.width, theme);
             while let Some(text) = layout.get(line).filter(|_| y < area.bottom()) {
-                text.render(
-                    Rect {
-                        y,
-                        height: 1,
-                        ..area
-                    },
-                    buffer,
-                );
+                let mut place = Rect {
+                    y,
+                    height: 1,
+                    ..area
+                };
+                if layout.is_models(line) {
+                    Span::styled("│", theme.frame).render(place, buffer);
+                    let gutter = entry::GUTTER.min(area.width);
+                    place.x += gutter;
+                    place.width -= gutter;
+                }
+                text.render(place, buffer);
                 y += 1;
                 line += 1;
             }

@@ -24,7 +24,7 @@ fn size(bytes: usize) -> String {
     }
 }
 
-fn summary(entry: &Entry, theme: &Theme) -> Vec<Span<'static>> {
+fn summary(entry: &Entry, several: bool, theme: &Theme) -> Vec<Span<'static>> {
     let (arrow, style) = match (entry.direction, entry.kind) {
         (_, Kind::Error) => ("←", theme.bad),
         (Direction::Out, _) => ("→", theme.tool),
@@ -54,8 +54,15 @@ fn summary(entry: &Entry, theme: &Theme) -> Vec<Span<'static>> {
         .took
         .map(|t| format!(" {} ms", t.as_millis()))
         .unwrap_or_default();
+    // Numbers of requests count for one server; with several, the same one stands there twice.
+    let server = if several {
+        format!("{} ", clean_line(&entry.server))
+    } else {
+        String::new()
+    };
     vec![
         Span::styled(format!("{:>8.3} ", entry.at.as_secs_f64()), theme.dim),
+        Span::styled(server, theme.dim),
         Span::styled(format!("{arrow} "), style),
         Span::styled(format!("{method}{target}{what}"), style),
         Span::styled(
@@ -161,7 +168,7 @@ fn scrolled(lines: Vec<Line<'static>>, scroll: usize, area: Rect, buffer: &mut B
 }
 
 /// Draws the pane.
-pub fn pane(pane: &WirePane, area: Rect, buffer: &mut Buffer, theme: &Theme) {
+pub fn pane(pane: &WirePane, several: bool, area: Rect, buffer: &mut Buffer, theme: &Theme) {
     let title = fitting(
         &[
             "Wire · Enter whole · o pair · / filter · p all · u record · s save · Esc",
@@ -233,7 +240,7 @@ pub fn pane(pane: &WirePane, area: Rect, buffer: &mut Buffer, theme: &Theme) {
             height: 1,
             ..list
         };
-        Line::from(summary(entry, theme)).render(place, buffer);
+        Line::from(summary(entry, several, theme)).render(place, buffer);
         if entry.seq == current.seq {
             buffer.set_style(place, theme.selected);
         } else if current.pair == Some(entry.seq) {

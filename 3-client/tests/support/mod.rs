@@ -46,6 +46,8 @@ pub struct Seen {
     /// HTTP requests, whatever they ask.
     pub requests: Arc<AtomicU32>,
     pub description: Arc<std::sync::Mutex<String>>,
+    /// How many messages the newest question came with.
+    pub messages: Arc<std::sync::Mutex<usize>>,
     /// When the first piece of the newest answer was sent.
     pub first_piece: Arc<std::sync::Mutex<Option<std::time::Instant>>>,
 }
@@ -99,12 +101,20 @@ impl Script {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
         let question = last_user(&arguments);
+        *self.seen.messages.lock().unwrap() = arguments["messages"].as_array().map_or(0, Vec::len);
         let result_of_tool = arguments["messages"]
             .as_array()
             .and_then(|m| m.last())
             .filter(|m| m["role"] == "tool")
             .cloned();
         let mut calls = json!([]);
+        if question == "again and again"
+            && arguments["tools"].as_array().is_some_and(|t| !t.is_empty())
+        {
+            calls = json!([{"id": "call-1", "name": "echo", "arguments": {"message": "that is enough"}}]);
+            let structured = json!({"provider": "tutor", "message": {"role": "assistant", "content": "", "tool_calls": calls}});
+            return Ok(CallToolResult::structured(structured));
+        }
         let text = if let Some(result) = result_of_tool {
             format!(
                 "The tool said: {}",

@@ -20,10 +20,12 @@ pub enum Kind {
     Bool,
     /// Anything else, written as JSON.
     Json,
+    /// Text that nobody else is to see, not even over a shoulder.
+    Secret,
 }
 
 /// One field.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Field {
     /// The argument's name.
     pub name: String,
@@ -37,6 +39,16 @@ pub struct Field {
     pub choices: Vec<String>,
     /// What was typed.
     pub editor: Editor,
+}
+
+impl std::fmt::Debug for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What was typed may be a key.
+        f.debug_struct("Field")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 fn field(name: &str, schema: &Value, required: bool) -> Field {

@@ -38,7 +38,17 @@ pub enum Purpose {
         uri: String,
     },
     /// Call what the model asked for, with other arguments.
-    Approve,
+    Approve {
+        /// The entry of the call, which may be gone when this is sent.
+        entry: u64,
+    },
+    /// Give a server a key.
+    SignIn {
+        /// The server's place.
+        server: usize,
+    },
+    /// Add a server.
+    AddServer,
     /// Answer a server's question.
     Answer {
         /// The question's number.
@@ -144,15 +154,47 @@ impl Form {
         )
     }
 
-    /// A form to change the arguments of a call before it is made.
+    /// A form to change the arguments of a call before it is made. Nothing when they don't fit: cut
+    /// arguments would be others.
     #[must_use]
-    pub fn for_arguments(name: &str, arguments: &Map<String, Value>) -> Self {
-        let text = serde_json::to_string_pretty(arguments).unwrap_or_else(|_| "{}".into());
-        Self::new(
+    pub fn for_arguments(entry: u64, name: &str, arguments: &Map<String, Value>) -> Option<Self> {
+        let text = serde_json::to_string_pretty(arguments).ok()?;
+        let form = Self::new(
             format!("arguments of {name}"),
-            Purpose::Approve,
+            Purpose::Approve { entry },
             vec![json_field(&text)],
+        );
+        let field = form.fields.first()?;
+        (field.editor.text().len() == text.len()).then_some(form)
+    }
+
+    /// A form for a server's key.
+    #[must_use]
+    pub fn for_key(server: usize, name: &str) -> Self {
+        let key = own_field(
+            "key",
+            "what the server knows you by; kept until you leave",
+            Kind::Secret,
+        );
+        Self::new(
+            format!("sign in to {name}"),
+            Purpose::SignIn { server },
+            vec![key],
         )
+    }
+
+    /// A form for one more server.
+    #[must_use]
+    pub fn for_server() -> Self {
+        let fields = vec![
+            own_field("name", "letters, digits or -", Kind::Text),
+            own_field(
+                "address",
+                "http://host/mcp, or a program and its arguments",
+                Kind::Text,
+            ),
+        ];
+        Self::new("add a server".into(), Purpose::AddServer, fields)
     }
 
     /// A form for a server's question.
@@ -198,7 +240,7 @@ impl Form {
             }
             let wrong = |what: &str| format!("{}: {text:?} is no {what}", field.name);
             let value = match field.kind {
-                Kind::Text => Value::String(text.to_owned()),
+                Kind::Text | Kind::Secret => Value::String(text.to_owned()),
                 Kind::Integer => text
                     .trim()
                     .parse::<i64>()
@@ -252,6 +294,18 @@ impl Form {
         }
         uri.push_str(rest);
         uri
+    }
+}
+
+/// A field of this program's own.
+fn own_field(name: &str, description: &str, kind: Kind) -> Field {
+    Field {
+        name: name.into(),
+        description: description.into(),
+        kind,
+        required: true,
+        choices: Vec::new(),
+        editor: Editor::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
+use super::entry::MAX_ROWS;
 use super::theme::Theme;
 use super::wrap::Wrapper;
 use crate::markdown::{Fence, Splitter, Step};
@@ -9,6 +10,13 @@ use crate::untrusted::clean;
 
 mod block;
 mod code;
+
+/// The longest line, and the longest block, that is laid out as one. Each is laid out anew with every
+/// word that is added to it, so a paragraph without end is taken in parts.
+const MAX_LINE: usize = 16 * 1024;
+const MAX_BLOCK: usize = 64 * 1024;
+/// Where a long line is cut: at a space, if there is one among its last bytes.
+const NEAR_SPACE: usize = 256;
 
 /// Lines of a text that may still grow at its end.
 #[derive(Default)]
@@ -25,6 +33,8 @@ pub struct Stream {
     lines: Vec<Line<'static>>,
     /// How many of the lines will never change.
     stable: usize,
+    /// The next block goes on with one that became too long.
+    goes_on: bool,
 }
 
 impl Stream {
@@ -44,6 +54,12 @@ impl Stream {
         &self.lines
     }
 
+    /// Whether there are more lines than are laid out.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.lines.len() >= MAX_ROWS
+    }
+
     /// The lines as they were last laid out.
     #[must_use]
     pub fn shown(&self) -> &[Line<'static>] {
@@ -53,18 +69,28 @@ impl Stream {
     fn grow(&mut self, theme: &Theme) {
         // The text is taken out so that its lines can be read while the rest of `self` changes.
         let text = std::mem::take(&mut self.seen);
-        while let Some(length) = text[self.taken..].find('\n') {
+        while !self.is_full()
+            && let Some((length, ending)) = next_line(&text[self.taken..])
+        {
             let start = self.taken;
             let line = &text[start..start + length];
-            self.taken = start + length + 1;
+            self.taken = start + length + ending;
             self.take_line(&text, start, line.strip_suffix('\r').unwrap_or(line), theme);
         }
-        self.stable = self.lines.len();
-        self.tail(&text, theme);
+        self.stable = self.lines.len().min(MAX_ROWS);
+        if !self.is_full() {
+            self.tail(&text, theme);
+        }
+        self.lines.truncate(MAX_ROWS);
         self.seen = text;
     }
 
     fn take_line(&mut self, text: &str, start: usize, line: &str, theme: &Theme) {
+        if self.block.is_some_and(|from| start - from >= MAX_BLOCK) {
+            self.close_block(text, start, theme);
+            self.splitter = Splitter::default();
+            self.goes_on = true;
+        }
         match self.splitter.line(line) {
             Step::Continues => {}
             Step::Begins => {
@@ -90,7 +116,7 @@ impl Stream {
     }
 
     fn gap(&mut self) {
-        if !self.lines.is_empty() {
+        if !std::mem::take(&mut self.goes_on) && !self.lines.is_empty() {
             self.lines.push(Line::default());
         }
     }
@@ -141,15 +167,41 @@ impl Stream {
         let rest = &text[self.taken..];
         if rest.is_empty() {
             if let Some(start) = self.block {
+                let goes_on = self.goes_on;
                 self.render(&text[start..], theme);
+                self.goes_on = goes_on;
             }
             return;
         }
         // The decision about an unfinished line is provisional, so it is made on copies.
-        let (splitter, block, code) = (self.splitter.clone(), self.block, self.code.clone());
+        let before = (
+            self.splitter.clone(),
+            self.block,
+            self.code.clone(),
+            self.goes_on,
+        );
         self.take_line(text, self.taken, rest, theme);
         self.close_block(text, text.len(), theme);
-        (self.splitter, self.block, self.code) = (splitter, block, code);
+        (self.splitter, self.block, self.code, self.goes_on) = before;
+    }
+}
+
+/// The next line that is whole, or long enough to be taken in parts: its bytes, and those of its ending.
+fn next_line(text: &str) -> Option<(usize, usize)> {
+    let near = &text.as_bytes()[..text.len().min(MAX_LINE + 1)];
+    if let Some(length) = near.iter().position(|b| *b == b'\n') {
+        return Some((length, 1));
+    }
+    if text.len() <= MAX_LINE {
+        return None;
+    }
+    // Decided by what stands before the cut alone, so that it falls in the same place whole and grown.
+    let space = near[MAX_LINE - NEAR_SPACE..MAX_LINE]
+        .iter()
+        .rposition(|b| *b == b' ');
+    match space {
+        Some(at) => Some((MAX_LINE - NEAR_SPACE + at, 1)),
+        None => Some((text.floor_char_boundary(MAX_LINE), 0)),
     }
 }
 
@@ -215,6 +267,37 @@ mod tests {
         let mut stream = Stream::default();
         stream.lines("one two", 40, &theme());
         assert_eq!(shown(stream.lines("other", 40, &theme())), ["other"]);
+    }
+
+    #[test]
+    fn a_paragraph_without_end_is_laid_out_in_parts_the_same_whole_and_grown() {
+        for text in [
+            "word ".repeat(30_000),
+            "x".repeat(100_000),
+            "l\n".repeat(60_000),
+        ] {
+            let mut stream = Stream::default();
+            for end in (0..text.len()).step_by(4999) {
+                stream.lines(&text[..end], 40, &theme());
+                let open = stream.block.map_or(0, |from| end - from);
+                assert!(
+                    open <= MAX_BLOCK + 2 * MAX_LINE,
+                    "{open} bytes are laid out anew"
+                );
+            }
+            let grown = shown(stream.lines(&text, 40, &theme()));
+            let all = whole(&text, 40);
+            assert!(grown == all, "{} and {} lines", grown.len(), all.len());
+            assert!(all.len() <= MAX_ROWS && all.iter().all(|line| !line.is_empty()));
+        }
+    }
+
+    #[test]
+    fn more_lines_than_anybody_reads_are_not_laid_out() {
+        let mut stream = Stream::default();
+        let text = "l\n\n".repeat(200_000);
+        assert_eq!(stream.lines(&text, 40, &theme()).len(), MAX_ROWS);
+        assert!(stream.is_full());
     }
 
     #[test]

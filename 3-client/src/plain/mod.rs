@@ -9,21 +9,33 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{AgentEvent, Target, Wanted};
-use crate::app::conversation::{Body, target_name};
-use crate::app::{App, Connection};
-use crate::config::Config;
-use crate::event::Event;
-use crate::hands::Hands;
-use crate::link::{Hub, LinkEvent};
-use crate::store::{self, Store};
-use crate::tap::ProgressKind;
-use crate::untrusted::{clean, clean_line};
-use crate::wire::WireLog;
+use crate::{
+    agent::{AgentEvent, Target, Wanted},
+    app::{
+        App, Consent,
+        conversation::{Body, purpose},
+        pins::Pins,
+    },
+    config::Config,
+    event::Event,
+    hands::Hands,
+    link::{Hub, LinkEvent},
+    store::{self, Store},
+    tap::ProgressKind,
+    ui::fold::Folded,
+    untrusted::{clean, clean_line, name, scripts},
+    wire::WireLog,
+};
+
+mod looked_at;
+
+use looked_at::LookedAt;
 
 /// The longest line that is read.
 const MAX_LINE: u64 = 256 * 1024;
-const HELP: &str = "Write a message and press Enter. /stop stops an answer, /new starts a new chat, /tools lists the tools, /quit leaves.";
+/// Columns in which arguments are folded.
+const WIDTH: u16 = 100;
+const HELP: &str = "Write a message and press Enter. /stop stops an answer, /new starts a new chat, /servers says how each server stands, /tools lists the tools, /compact has the model sum the chat up, /changes shows what is new at a server and held back, /quit leaves. Lines that begin with | are the model's, a tool's or a server's; all others are this program's.";
 
 /// Prints whole lines; a terminal is never shown what it would act on.
 fn say(text: &str) {
@@ -37,6 +49,15 @@ fn say(text: &str) {
     let _ = out.flush();
 }
 
+/// Prints what comes from outside. Its lines begin with a bar, so that none can be taken for one of this
+/// program's: a model may write "y calls it once", too.
+fn quote(text: &str) {
+    let lines: Vec<String> = text.lines().map(|line| format!("| {line}")).collect();
+    if !lines.is_empty() {
+        say(&lines.join("\n"));
+    }
+}
+
 /// Text that comes in pieces is held until its line is complete: a screen reader reads lines.
 #[derive(Default)]
 struct Lines {
@@ -48,7 +69,7 @@ impl Lines {
     fn piece(&mut self, text: &str) {
         self.held.push_str(text);
         while let Some(end) = self.held.find('\n') {
-            say(&self.held[..end]);
+            say(&format!("| {}", &self.held[..end]));
             self.held.drain(..=end);
             self.any = true;
         }
@@ -56,7 +77,7 @@ impl Lines {
 
     fn end(&mut self) {
         if !self.held.is_empty() {
-            say(&std::mem::take(&mut self.held));
+            quote(&std::mem::take(&mut self.held));
         }
         self.any = false;
     }
@@ -71,27 +92,44 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     let mut app = App::new(config);
     app.set_run(&store::run_name());
     let store = Store::find(&|name| std::env::var(name).ok());
-    if let Some(Ok(pins)) = store.as_ref().map(Store::pins) {
-        app.pins = pins;
+    match store.as_ref().map(Store::pins) {
+        Some(Ok(pins)) => app.pins = pins,
+        Some(Err(error)) => {
+            say(&format!(
+                "What you looked at before can't be read: {error}. Everything is held back; /changes shows it."
+            ));
+            app.pins = Pins::lost();
+        }
+        None => {}
     }
     let (events, mut inbox) = mpsc::channel(256);
     let (link_events, mut links) = mpsc::channel(32);
     let stop = CancellationToken::new();
     let hub = Hub::new(config, &wire);
     let mut link_tasks = hub.start(&link_events, &stop);
-    let mut hands = Hands::new(hub, wire, store.clone(), events);
+    let mut hands = Hands::new(hub, wire, store.clone(), events, link_events);
     let mut typed = read_lines();
     let mut lines = Lines::default();
-    // Messages that were given before the server was there, as from a pipe.
-    let mut early: Vec<String> = Vec::new();
+    let mut looked_at = LookedAt::default();
+    // What comes from a pipe is there before any server is: it is read once each has said yes or no.
+    let mut settled = vec![false; config.servers.len()];
     let mut input_open = true;
-    let mut skipped = Duration::ZERO;
     say(HELP);
     loop {
-        let idle = app.chat().running.is_none() && early.is_empty();
+        let idle = app.chat().running.is_none() && app.chat().queue.is_empty();
         if !input_open && idle {
             break;
         }
+        if !input_open && app.chat().pending.is_some() {
+            say("Nobody is left to answer, so it is refused.");
+            app.now = began.elapsed();
+            for command in app.update(Event::Decide(Consent::No)) {
+                hands.carry_out(command, &app);
+            }
+            continue;
+        }
+        let may_type = app.chat().running.is_none() || app.chat().pending.is_some();
+        let reads = input_open && may_type && !settled.contains(&false);
         let event = tokio::select! {
             _ = tokio::signal::ctrl_c() => {
                 if idle { break }
@@ -99,37 +137,39 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
             }
             Some((place, event)) = links.recv() => {
                 tell_link(&app, place, &event);
-                let failed = matches!(event, LinkEvent::Down(_, None));
-                app.now = began.elapsed() + skipped;
-                app.update(Event::Link(place, event));
-                if app.chat_server().is_none() {
-                    if failed { early.clear() }
-                    continue;
+                if matches!(event, LinkEvent::Ready(..) | LinkEvent::Down(..)) {
+                    settled[place] = true;
                 }
-                match early.pop() { Some(text) => Event::Paste(text), None => continue }
+                app.now = began.elapsed();
+                let before = app.chat().entries.len();
+                let commands = app.update(Event::Link(place, event));
+                tell_entries(&app, before, &mut lines);
+                for command in commands {
+                    hands.carry_out(command, &app);
+                }
+                save_pins(&mut app, store.as_ref());
+                continue;
             }
             Some(event) = inbox.recv() => event,
-            line = typed.recv(), if input_open && (app.chat().running.is_none() || app.chat().pending.is_some()) && early.is_empty() => match line {
+            line = typed.recv(), if reads => match line {
                 None => { input_open = false; continue }
-                Some(line) => match command(&mut app, line.trim()) {
+                Some(line) => match command(&mut app, line.trim(), &mut looked_at) {
                     Typed::Leave => break,
-                    Typed::Done => continue,
-                    Typed::Event(Event::Paste(text)) if app.chat_server().is_none() && app.servers.iter().any(|s| s.connection == Connection::Connecting) => {
-                        early.push(text);
+                    Typed::Done => {
+                        save_pins(&mut app, store.as_ref());
                         continue;
                     }
                     Typed::Event(event) => event,
                 },
             },
         };
-        if app.chat().pending.is_some() && matches!(event, Event::Key(_)) {
-            // A question is answered by a whole line here, so nothing can be typed into it by
-            // accident, and the guard against that needn't wait.
-            skipped += Duration::from_secs(1);
-        }
-        app.now = began.elapsed() + skipped;
+        app.now = began.elapsed();
         let send = matches!(event, Event::Paste(_));
-        if let Event::Agent { event, .. } = &event {
+        // A summary is no answer, and is told as what it is.
+        let sums_up = app.chat().running.as_ref().is_some_and(|r| r.sums_up);
+        if let Event::Agent { event, .. } = &event
+            && !sums_up
+        {
             tell_agent(event, &mut lines);
         }
         let before = app.chat().entries.len();
@@ -144,19 +184,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
         if send {
             commands.extend(app.update(Event::Key(KeyCode::Enter.into())));
         }
-        for entry in app.chat().entries.iter().skip(before) {
-            match &entry.body {
-                Body::Trouble(trouble) => {
-                    lines.end();
-                    say(&format!("Problem: {}", trouble.headline));
-                    if let Some(advice) = &trouble.advice {
-                        say(advice);
-                    }
-                }
-                Body::Note(text) => say(text),
-                Body::User { .. } | Body::Answer(_) | Body::Call(_) => {}
-            }
-        }
+        tell_entries(&app, before, &mut lines);
         if let Some(pending) = app.chat().pending.as_ref().filter(|_| asked) {
             ask(&app, &pending.wanted);
         }
@@ -167,9 +195,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
     hands.let_go();
     stop.cancel();
     drop(links);
-    if let (Some(store), true) = (&store, app.pins_unsaved) {
-        let _ = store.save_pins(&app.pins);
-    }
+    save_pins(&mut app, store.as_ref());
     for chat in app.chats.iter().filter_map(store::ChatImage::of) {
         if let Some(store) = &store {
             let _ = store.save(&chat);
@@ -188,12 +214,42 @@ enum Typed {
     Event(Event),
 }
 
-fn command(app: &mut App, line: &str) -> Typed {
+/// Says what joined the transcript by itself.
+fn tell_entries(app: &App, before: usize, lines: &mut Lines) {
+    for entry in app.chat().entries.iter().skip(before) {
+        match &entry.body {
+            Body::Trouble(trouble) => {
+                lines.end();
+                say(&format!("Problem: {}", clean_line(&trouble.headline)));
+                if let Some(advice) = &trouble.advice {
+                    say(advice);
+                }
+            }
+            Body::Note(text) => say(&clean_line(text)),
+            Body::Summary(text) => {
+                say("Summed up. From here on, the model is sent this:");
+                quote(text);
+            }
+            Body::User { .. } | Body::Answer(_) | Body::Call(_) => {}
+        }
+    }
+}
+
+/// What was looked at is kept at once.
+fn save_pins(app: &mut App, store: Option<&Store>) {
+    if let Some(store) = store.filter(|_| std::mem::take(&mut app.pins_unsaved))
+        && let Err(error) = store.save_pins(&app.pins)
+    {
+        say(&format!("What you looked at can't be remembered: {error}"));
+    }
+}
+
+fn command(app: &mut App, line: &str, looked_at: &mut LookedAt) -> Typed {
     if app.chat().pending.is_some() {
         return match line.to_ascii_lowercase().as_str() {
-            "y" | "yes" => Typed::Event(Event::Key(KeyCode::Char('y').into())),
-            "a" | "always" => Typed::Event(Event::Key(KeyCode::Char('a').into())),
-            "n" | "no" => Typed::Event(Event::Key(KeyCode::Char('n').into())),
+            "y" | "yes" => Typed::Event(Event::Decide(Consent::Once)),
+            "a" | "always" => Typed::Event(Event::Decide(Consent::Always)),
+            "n" | "no" => Typed::Event(Event::Decide(Consent::No)),
             "/stop" => Typed::Event(Event::Key(KeyCode::Esc.into())),
             _ => {
                 say("Answer y, a or n. Nothing is called before you do.");
@@ -201,11 +257,31 @@ fn command(app: &mut App, line: &str) -> Typed {
             }
         };
     }
+    if let Some(which) = line.strip_prefix("/accept") {
+        looked_at.accept(app, which);
+        return Typed::Done;
+    }
     match line {
         "" => Typed::Done,
         "/quit" => Typed::Leave,
         "/help" => {
             say(HELP);
+            Typed::Done
+        }
+        "/compact" => Typed::Event(Event::Compact),
+        "/servers" => {
+            for server in &app.servers {
+                let standing = server.standing(app.now);
+                say(&format!(
+                    "{}: {standing}, at {}",
+                    server.name,
+                    clean_line(&server.address)
+                ));
+            }
+            Typed::Done
+        }
+        "/changes" => {
+            looked_at.tell(app);
             Typed::Done
         }
         "/stop" => Typed::Event(Event::Key(KeyCode::Esc.into())),
@@ -220,11 +296,13 @@ fn command(app: &mut App, line: &str) -> Typed {
         "/tools" => {
             for server in &app.servers {
                 for tool in &server.catalog.tools {
-                    say(&format!(
-                        "{}: {}",
-                        clean_line(&tool.name),
-                        clean_line(&tool.description)
-                    ));
+                    let held = if server.held.covers(&tool.name) {
+                        " (held back, see /changes)"
+                    } else {
+                        ""
+                    };
+                    say(&format!("{}/{}{held}:", server.name, name(&tool.name)));
+                    quote(&clean_line(&tool.description));
                 }
             }
             Typed::Done
@@ -250,19 +328,8 @@ fn tell_link(app: &App, place: usize, event: &LinkEvent) {
             ));
         }
         LinkEvent::Declined(told) => say(&format!("{name}: {told}")),
-        LinkEvent::Down(failure, wait) => {
-            // Told once, not at each attempt.
-            if matches!(
-                app.servers.get(place).map(|s| &s.connection),
-                Some(Connection::Connecting)
-            ) && wait.is_none_or(|w| w < Duration::from_millis(300))
-            {
-                say(&format!(
-                    "{name}: {failure}. {}",
-                    failure.advice().unwrap_or_default()
-                ));
-            }
-        }
+        // The transcript says why, once.
+        LinkEvent::Down(..) => {}
     }
 }
 
@@ -293,7 +360,7 @@ fn tell_agent(event: &AgentEvent, lines: &mut Lines) {
             } else {
                 "The tool said:"
             });
-            say(&result.text);
+            quote(&result.text);
         }
         AgentEvent::Called(_, Err(failure)) => say(&format!("The call failed: {failure}")),
         AgentEvent::Failed(_) => {
@@ -302,21 +369,33 @@ fn tell_agent(event: &AgentEvent, lines: &mut Lines) {
                 say("The answer is cut here.");
             }
         }
-        AgentEvent::Wanted(_) | AgentEvent::Asking | AgentEvent::Calling(..) | AgentEvent::Done => {
-        }
+        AgentEvent::Wanted(_)
+        | AgentEvent::Asking { .. }
+        | AgentEvent::Calling(..)
+        | AgentEvent::Done => {}
     }
 }
 
 fn ask(app: &App, wanted: &Wanted) {
-    let server = match &wanted.target {
-        Target::Tool { server, .. } => app.servers.get(*server).map(|s| s.name.as_str()),
-        Target::Resource | Target::Unknown => None,
-    };
-    let name = clean_line(&target_name(&wanted.target, &wanted.call, server));
-    say(&format!(
-        "The model asks to call {name} with these arguments:"
-    ));
-    say(&serde_json::to_string_pretty(&wanted.call.arguments).unwrap_or_default());
+    let server = wanted.target.server().and_then(|at| app.servers.get(at));
+    let what = purpose(
+        &wanted.target,
+        &wanted.call,
+        server.map(|s| s.name.as_str()),
+    );
+    say(&format!("The model asks to {what} with these arguments:"));
+    if let Target::Tool { tool, .. } = &wanted.target
+        && let Some(other) = Some(scripts(tool)).filter(|found| !found.is_empty())
+    {
+        say(&format!(
+            "Its name has letters of another script: {}.",
+            other.join(", ")
+        ));
+    }
+    let folded = Folded::arguments(&wanted.call.arguments, WIDTH);
+    for row in (0..folded.height()).filter_map(|at| folded.row(at)) {
+        say(&format!("|{row}"));
+    }
     say("y calls it once, a always in this chat, n refuses.");
 }
 
