@@ -1,6 +1,9 @@
 //! A server that is told to stop: calls end, and what lasts for ever doesn't hold it up.
 
-use std::time::Duration;
+use std::{
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -73,4 +76,72 @@ async fn a_stream_that_would_last_for_ever_ends() {
     tokio::time::timeout(PATIENCE, both)
         .await
         .expect("both end");
+}
+
+/// A server whose standard error nobody reads, as behind Ctrl-S or a log driver that hangs.
+struct Unheard(Child);
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn standard_error_that_nobody_reads_holds_up_no_call_and_no_stop() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let child = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+        .env_clear()
+        .env("MCP_LLM__PROVIDER", "tutor")
+        .env("MCP_SERVER__PORT", port.to_string())
+        .env("MCP_LOG__LEVEL", "info,rmcp=trace")
+        .env("MCP_AUDIT__STDERR", "false")
+        .env("MCP_LIMITS__BURST", "1000")
+        .args(["--transport", "sse"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut server = Unheard(child);
+    let client = Wire::new(&format!("http://127.0.0.1:{port}/mcp"), None);
+    let health = format!("http://127.0.0.1:{port}/healthz");
+    let alive = async || {
+        let asked = client.http.get(&health).timeout(PATIENCE);
+        asked.send().await.is_ok()
+    };
+    let began = Instant::now();
+    while !alive().await && began.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Each says more than a line; a pipe holds 64 KiB.
+    let calls = async {
+        for _ in 0..200 {
+            let code = json!({ "code": "x".repeat(1_000) });
+            let prompt = json!({ "name": "review-code", "arguments": code });
+            let answer = client.request("prompts/get", prompt).await;
+            assert_eq!(answer.status, 200);
+        }
+        assert!(alive().await);
+    };
+    tokio::time::timeout(PATIENCE, calls)
+        .await
+        .expect("every call ends");
+    let told = Instant::now();
+    let kill = Command::new("kill").arg(server.0.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    let ended = loop {
+        if let Some(status) = server.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(told.elapsed() < PATIENCE, "it ends though nobody listens");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(ended.success(), "{ended}");
+    let took = told.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

@@ -5,13 +5,24 @@ mod audit;
 mod install;
 mod keys;
 mod policy;
+mod replace;
+mod running;
 mod serve;
 
-use std::{ffi::OsString, fmt, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    fmt, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum, builder::OsStringValueParser};
 
-use crate::config::{Config, ConfigError};
+use crate::{
+    config::{Config, ConfigError, Loaded},
+    operations::telemetry,
+};
 
 /// Serves MCP over stdio, as a host launches it, or over HTTP.
 #[derive(Debug, Parser)]
@@ -85,25 +96,44 @@ pub async fn main() -> ExitCode {
             )
             .await
         }
-        Some(Command::Keys(keys)) => keys.run(file.as_deref()),
+        Some(Command::Keys(keys)) => keys.run(file.as_deref()).await,
         Some(Command::Policy(policy)) => policy.run(file.as_deref()),
         Some(Command::Audit(audit)) => audit.run(),
         Some(Command::Install(install)) => install.run(file.as_deref()),
     };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            say(format_args!("mcp-server: {}", whole(&error)));
-            let misuse = error.is::<Misuse>()
-                || error.is::<ConfigError>()
-                || error.is::<crate::interceptor::keys::KeysError>();
-            ExitCode::from(if misuse { 2 } else { 1 })
+    let code = result.unwrap_or_else(|error| {
+        if error.is::<Unread>() {
+            return ExitCode::SUCCESS;
         }
-    }
+        say(format_args!("mcp-server: {}", whole(&error)));
+        let misuse = error.is::<Misuse>()
+            || error.is::<ConfigError>()
+            || error.is::<crate::interceptor::keys::KeysError>();
+        ExitCode::from(if misuse { 2 } else { 1 })
+    });
+    telemetry::finish();
+    code
 }
 
-fn load(file: Option<&std::path::Path>) -> Result<Config, ConfigError> {
-    Config::load(file, std::env::vars())
+fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+    let loaded = read(file)?;
+    let problem = loaded.problems().next();
+    problem.map_or(Ok(loaded.config), Err)
+}
+
+/// The configuration, also where it can't work; says what is probably a mistake in it.
+fn read(file: Option<&Path>) -> Result<Loaded, ConfigError> {
+    let loaded = Loaded::read(file, variables())?;
+    for warning in &loaded.warnings {
+        say(format_args!("mcp-server: warning: {warning}"));
+    }
+    Ok(loaded)
+}
+
+/// The environment. What isn't text is no setting of ours.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// An error and its causes, each said once: some repeat theirs in their own text.
@@ -119,14 +149,19 @@ fn whole(error: &anyhow::Error) -> String {
 
 /// A line for people, on standard error.
 fn say(text: fmt::Arguments<'_>) {
-    use std::io::Write as _;
-    // Nobody reads a closed standard error.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    telemetry::say(&text.to_string());
 }
+
+/// Whoever reads the answer, such as `head`, has seen enough: no mistake of anybody's.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the answer")]
+struct Unread;
 
 /// A line of a command's answer, on standard output. Serving never comes here.
 fn answer(text: fmt::Arguments<'_>) -> anyhow::Result<()> {
     use std::io::Write as _;
-    writeln!(std::io::stdout(), "{text}")?;
-    Ok(())
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Unread.into()),
+        written => written.context("can't write to standard output"),
+    }
 }

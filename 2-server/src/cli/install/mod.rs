@@ -22,7 +22,6 @@ use self::{
     hosts::{Host, System},
 };
 use super::{Misuse, answer, say};
-use crate::config::Config;
 
 const KEY: &str = "MCP_CLIENT_KEY";
 
@@ -111,7 +110,6 @@ impl Install {
         };
         let config = super::load(config_file)?;
         if let Some(path) = config_file {
-            stands_alone(&config)?;
             let path =
                 std::path::absolute(path).context("the configuration has no absolute path")?;
             entry.arguments = vec!["--config".to_owned(), utf8(path)?];
@@ -192,24 +190,6 @@ fn beside(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".before-mcp-server");
     name.into()
-}
-
-/// A host starts the server somewhere else, where a relative path leads nowhere.
-fn stands_alone(config: &Config) -> Result<(), Misuse> {
-    for (setting, path) in [
-        ("auth.keys_file", &config.auth.keys_file),
-        ("audit.file", &config.audit.file),
-    ] {
-        if let Some(path) = path
-            && path.is_relative()
-        {
-            return Err(Misuse(format!(
-                "{setting} is {}, and a host starts the server in a folder of its own: write an absolute path into the configuration",
-                path.display()
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn utf8(path: PathBuf) -> Result<String, Misuse> {

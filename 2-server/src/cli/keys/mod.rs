@@ -1,33 +1,43 @@
 //! `mcp-server keys`: makes, lists, revokes, rotates and checks keys. A running server follows the
-//! file within a second.
+//! file within a second, and is asked whether it did.
+
+mod edit;
+mod report;
 
 use std::{
-    fs,
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::SystemTime,
 };
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+use toml_edit::{ArrayOfTables, Table, value};
 
-use super::{Misuse, answer, say};
+use self::edit::{edit, find, named};
+use super::{
+    Misuse,
+    running::{self, Running},
+    say,
+};
 use crate::{
-    config::Config,
+    config::{Config, misplaced},
     interceptor::{
-        KeyStore,
+        audit::is_unsafe,
         hex::hex,
-        keys::{KeysFile, fingerprint},
+        keys::{GrantSpec, KeySpec, fingerprint},
     },
 };
 
 const DEFAULT_FILE: &str = "config/keys.toml";
-const HEADER: &str = "# Who may call. Made by `mcp-server keys`; it holds digests, never keys.\n";
+/// A name stands in every record and in every list.
+const LONGEST_NAME: usize = 100;
 
 #[derive(Debug, Args)]
 pub(super) struct Keys {
-    /// The keys file; else auth.keys_file of the configuration, else config/keys.toml.
+    /// The keys file; else auth.keys_file of the configuration, else keys.toml beside the
+    /// configuration, else config/keys.toml.
     #[arg(long, global = true, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(subcommand)]
@@ -41,7 +51,7 @@ enum KeysCommand {
         after_help = "Examples:\n  mcp-server keys add ada --role user\n  mcp-server keys add ci --scope tools:weather:get --expires 2027-01-31 --allow 10.0.0.0/8 --per-minute 60"
     )]
     Add(Add),
-    /// Shows who has a key, and what each may do.
+    /// Shows who has a key, what each may do, and which has run out.
     List,
     /// Takes a key back. Its sessions end within a second.
     Revoke {
@@ -53,7 +63,8 @@ enum KeysCommand {
         /// Whose.
         name: String,
     },
-    /// Checks the file: every role, scope, date and address in it.
+    /// Checks the file: every role, scope, date and address in it. Exit code 1 when a key has run
+    /// out or has a scope that nothing needs.
     Check,
 }
 
@@ -85,32 +96,33 @@ struct Add {
 }
 
 impl Keys {
-    pub(super) fn run(self, config_file: Option<&Path>) -> anyhow::Result<ExitCode> {
-        // A configuration that only lacks its keys file must not keep anyone from making it.
-        let config = super::load(config_file).or_else(|error| match error {
-            crate::config::ConfigError::Refused { ref field, .. } if field == "auth.keys_file" => {
-                Ok(Config::default())
-            }
-            other => Err(other),
-        })?;
-        let path = self
-            .file
-            .clone()
-            .or_else(|| config.auth.keys_file.clone())
-            .unwrap_or_else(|| DEFAULT_FILE.into());
-        match self.command {
+    pub(super) async fn run(self, config_file: Option<&Path>) -> anyhow::Result<ExitCode> {
+        let loaded = super::read(config_file)?;
+        // A configuration that can't work must keep nobody from taking a key back; one that only
+        // lacks its keys file is about to get it.
+        let mut problems = loaded.problems();
+        if let Some(problem) = problems.find(|it| !it.is_about("auth.keys_file")) {
+            say(format_args!(
+                "mcp-server: warning: no server starts with this configuration: {problem}"
+            ));
+        }
+        drop(problems);
+        let config = loaded.config;
+        let path = file(self.file, &config, config_file);
+        let (name, what) = match self.command {
+            KeysCommand::List => return report::list(&path),
+            KeysCommand::Check => return report::check(&path, &config),
             KeysCommand::Add(add) => {
                 let name = add.name.clone();
+                add.check()?;
                 let key = edit(&path, &config, |keys| add.insert(keys, &path))?;
                 show(&name, &key, &path)?;
+                (name, "is good")
             }
             KeysCommand::Rotate { name } => {
-                let key = edit(&path, &config, |keys| {
-                    let key = new_key()?;
-                    find(keys, &name)?["sha256"] = value(fingerprint(&key));
-                    Ok(key)
-                })?;
+                let key = edit(&path, &config, |keys| rotate(keys, &name))?;
                 show(&name, &key, &path)?;
+                (name, "is good, and the one before isn't any more")
             }
             KeysCommand::Revoke { name } => {
                 edit(&path, &config, |keys| {
@@ -118,39 +130,86 @@ impl Keys {
                     keys.retain(|key| named(key) != Some(&name));
                     Ok(())
                 })?;
-                say(format_args!(
-                    "revoked the key of {name}; servers that use {} stop taking it within a second",
-                    path.display()
-                ));
+                let path = path.display();
+                say(format_args!("the key of {name} is no longer in {path}"));
+                (name, "isn't good any more")
             }
-            KeysCommand::List => list(&path)?,
-            KeysCommand::Check => {
-                let keys = KeyStore::open(&path, config.roles)?;
-                let count = match keys.len() {
-                    1 => "1 key, and it is good".to_owned(),
-                    more => format!("{more} keys, and all are good"),
-                };
-                say(format_args!("{}: {count}", path.display()));
-            }
+        };
+        let running = running::ask(&config, &path).await;
+        Ok(told(&running, &path, &name, what))
+    }
+}
+
+/// Which keys file is meant.
+pub(super) fn file(named: Option<PathBuf>, config: &Config, config_file: Option<&Path>) -> PathBuf {
+    named
+        .or_else(|| config.auth.keys_file.clone())
+        .or_else(|| Some(config_file?.with_file_name("keys.toml")))
+        .unwrap_or_else(|| DEFAULT_FILE.into())
+}
+
+/// What became of the change, no more than is known.
+fn told(running: &Running, path: &Path, name: &str, what: &str) -> ExitCode {
+    let path = path.display();
+    match running {
+        Running::Follows(server) => {
+            say(format_args!(
+                "the server at {server} finds {path} good after the change: the key of {name} {what}"
+            ));
+            ExitCode::SUCCESS
         }
-        Ok(ExitCode::SUCCESS)
+        Running::CantUse(server) => {
+            say(format_args!(
+                "THE SERVER AT {server} CAN'T USE {path}, and its keys are as they were before: its log says why (it may not read the file, or its configuration lacks a role). Mend that, and it follows within seconds; or restart it"
+            ));
+            ExitCode::FAILURE
+        }
+        Running::Unknown(why) => {
+            say(format_args!(
+                "no server was asked: {why}. One that uses {path} and can read it follows within a second; its /readyz says \"keys\": true then"
+            ));
+            ExitCode::SUCCESS
+        }
     }
 }
 
 impl Add {
+    /// Refuses what would be of no use, or would be somebody else's trouble later.
+    fn check(&self) -> anyhow::Result<()> {
+        let refuse = |why: String| Err(Misuse(why).into());
+        let name = &self.name;
+        if name.trim().is_empty() || name.trim() != name || name.chars().count() > LONGEST_NAME {
+            return refuse(format!(
+                "\"{}\" is no name: write 1 to {LONGEST_NAME} characters, without a space at either end",
+                printable(name)
+            ));
+        }
+        for (what, text) in [("name", name), ("note", self.note.as_ref().unwrap_or(name))] {
+            if text.chars().any(is_unsafe) {
+                return refuse(format!(
+                    "the {what} \"{}\" has line breaks or hidden characters: write it on one line of plain text",
+                    printable(text)
+                ));
+            }
+        }
+        if self.roles.is_empty() && self.scopes.is_empty() {
+            return refuse(format!(
+                "a key without rights is of no use: try `mcp-server keys add {name} --role user`"
+            ));
+        }
+        let scopes = self.scopes.iter().cloned().map(GrantSpec::Scope);
+        if let Some(why) = scopes.filter_map(|scope| misplaced(&scope)).next() {
+            return refuse(format!("nothing was changed: {why}"));
+        }
+        Ok(())
+    }
+
     fn insert(self, keys: &mut ArrayOfTables, path: &Path) -> anyhow::Result<String> {
         if keys.iter().any(|key| named(key) == Some(&self.name)) {
             return Err(Misuse(format!(
                 "{name} has a key already: `mcp-server keys rotate {name} --file {}` replaces it",
                 path.display(),
                 name = self.name
-            ))
-            .into());
-        }
-        if self.roles.is_empty() && self.scopes.is_empty() {
-            return Err(Misuse(format!(
-                "a key without rights is of no use: try `mcp-server keys add {} --role user`",
-                self.name
             ))
             .into());
         }
@@ -169,12 +228,7 @@ impl Add {
             }
         }
         if let Some(expires) = self.expires {
-            let moment: toml_edit::Datetime = expires.parse().map_err(|_error| {
-                Misuse(format!(
-                    "--expires {expires}: write 2027-01-31 or 2027-01-31T12:00:00Z"
-                ))
-            })?;
-            table["expires"] = value(moment);
+            table["expires"] = value(future(&expires)?);
         }
         for (field, number) in [("per_minute", self.per_minute), ("burst", self.burst)] {
             if let Some(number) = number {
@@ -189,6 +243,43 @@ impl Add {
     }
 }
 
+/// A date that is still to come.
+fn future(text: &str) -> anyhow::Result<toml_edit::Datetime> {
+    let date: toml_edit::Datetime = text.parse().map_err(|_error| {
+        Misuse(format!(
+            "--expires {}: write 2027-01-31 or 2027-01-31T12:00:00Z",
+            printable(text)
+        ))
+    })?;
+    match KeySpec::moment(&date) {
+        Some(moment) if moment > SystemTime::now() => Ok(date),
+        Some(_) => Err(Misuse(format!(
+            "--expires {date}: that has passed, so the key would never be good"
+        ))
+        .into()),
+        None => Err(Misuse(format!(
+            "--expires {date}: write a day too, such as 2027-01-31"
+        ))
+        .into()),
+    }
+}
+
+fn rotate(keys: &mut ArrayOfTables, name: &str) -> anyhow::Result<String> {
+    let table = find(keys, name)?;
+    let expires = table.get("expires").and_then(|item| item.as_datetime());
+    if let Some(date) = expires
+        && KeySpec::moment(date).is_some_and(|moment| moment <= SystemTime::now())
+    {
+        return Err(Misuse(format!(
+            "the key of {name} ran out on {date}, and a new one would have the same rights and the same end: change `expires` in the file first"
+        ))
+        .into());
+    }
+    let key = new_key()?;
+    table["sha256"] = value(fingerprint(&key));
+    Ok(key)
+}
+
 /// 256 bits from the system. The prefix lets secret scanners find a key that leaked.
 fn new_key() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
@@ -196,178 +287,23 @@ fn new_key() -> anyhow::Result<String> {
     Ok(format!("mcp_{}", hex(&bytes)))
 }
 
+/// Shows a key for the only time; one that nobody saw must not be taken for made.
 fn show(name: &str, key: &str, path: &Path) -> anyhow::Result<()> {
     say(format_args!(
         "the key of {name}, shown this once ({} holds only its digest):",
         path.display()
     ));
-    answer(format_args!("{key}"))
-}
-
-fn named(key: &Table) -> Option<&str> {
-    key.get("name").and_then(Item::as_str)
-}
-
-fn find<'a>(keys: &'a mut ArrayOfTables, name: &str) -> anyhow::Result<&'a mut Table> {
-    let found = keys.iter_mut().find(|key| named(key) == Some(name));
-    found.ok_or_else(|| {
-        Misuse(format!(
-            "there is no key called \"{name}\": `mcp-server keys list` shows what there is"
-        ))
-        .into()
+    writeln!(std::io::stdout(), "{key}").with_context(|| {
+        format!(
+            "the key was made and can't be shown: `mcp-server keys rotate {name}` makes another"
+        )
     })
 }
 
-/// Changes the file: keeps its comments, checks the result as a server would, and replaces it in
-/// one step, so that no server ever reads half of it.
-fn edit<T>(
-    path: &Path,
-    config: &Config,
-    change: impl FnOnce(&mut ArrayOfTables) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    // Where a link leads: in its place a file would be made, and the keys stay as they were for
-    // every other server that reads them.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_not_there| path.into());
-    let before = read(path)?;
-    let text = before.as_deref().unwrap_or(HEADER);
-    let mut document: DocumentMut = text
-        .parse()
-        .map_err(|error| Misuse(format!("{}: {error}", path.display())))?;
-    let keys = document
-        .entry("key")
-        .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
-    let keys = keys.as_array_of_tables_mut().ok_or_else(|| {
-        Misuse(format!(
-            "{}: `key` must be written as [[key]]",
-            path.display()
-        ))
-    })?;
-    let changed = change(keys)?;
-
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."));
-    fs::create_dir_all(folder)
-        .with_context(|| format!("can't make the folder {}", folder.display()))?;
-    // A temporary file is readable by its owner alone, from the first byte on.
-    let mut file = tempfile::NamedTempFile::new_in(folder)
-        .with_context(|| format!("can't write in {}", folder.display()))?;
-    file.write_all(document.to_string().as_bytes())?;
-    file.as_file().sync_all()?;
-    KeyStore::open(file.path(), config.roles.clone()).map_err(|error| {
-        Misuse(format!(
-            "nothing was changed: {}",
-            without_path(&error.to_string(), file.path())
-        ))
-    })?;
-    // Two edits at once: the later one must not bring back what the other has taken away.
-    if read(path)? != before {
-        return Err(Misuse(format!(
-            "nothing was changed: somebody else changed {} in the meantime; try again",
-            path.display()
-        ))
-        .into());
-    }
-    file.persist(path)
-        .with_context(|| format!("can't replace {}", path.display()))?;
-    Ok(changed)
-}
-
-/// The file's text; `None` where there is no file.
-fn read(path: &Path) -> anyhow::Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("can't read {}", path.display())),
-    }
-}
-
-/// The temporary file's name would only confuse.
-fn without_path(message: &str, path: &Path) -> String {
-    message.replace(&path.display().to_string(), "the new file")
-}
-
-fn list(path: &Path) -> anyhow::Result<()> {
-    let file = KeysFile::read(path)?;
-    if file.keys.is_empty() {
-        say(format_args!(
-            "{} holds no key: make one with `mcp-server keys add NAME --role user`",
-            path.display()
-        ));
-    }
-    for key in file.keys {
-        let label = format!("key:{}", key.sha256.get(..12).unwrap_or("?"));
-        let rights: Vec<String> = key
-            .roles
-            .into_iter()
-            .map(|role| format!("role {role}"))
-            .chain(key.scopes.iter().map(scope))
-            .collect();
-        let expires = key.expires.map_or_else(
-            || "never expires".to_owned(),
-            |expires| format!("expires {expires}"),
-        );
-        answer(format_args!(
-            "{:<20} {label}  {expires}  {}",
-            key.name,
-            rights.join(", ")
-        ))?;
-    }
-    Ok(())
-}
-
-fn scope(grant: &crate::interceptor::keys::GrantSpec) -> String {
-    match grant {
-        crate::interceptor::keys::GrantSpec::Scope(scope) => scope.clone(),
-        crate::interceptor::keys::GrantSpec::Bounded(bounded) => {
-            format!("{} (bounded)", bounded.scope)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(name: &str) -> String {
-        format!(
-            "[[key]]\nname = \"{name}\"\nsha256 = \"{}\"\nscopes = [\"*\"]\n",
-            fingerprint(name)
-        )
-    }
-
-    #[test]
-    fn of_two_edits_at_once_the_later_one_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.toml");
-        fs::write(&path, text("ada") + &text("bob")).unwrap();
-        let edited = edit(&path, &Config::default(), |keys| {
-            keys.retain(|key| named(key) != Some("ada"));
-            // Meanwhile somebody takes bob's key away.
-            fs::write(&path, text("ada"))?;
-            Ok(())
-        });
-        assert!(edited.unwrap_err().to_string().contains("try again"));
-        assert_eq!(fs::read_to_string(&path).unwrap(), text("ada"));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_stays_one_and_what_it_leads_to_is_edited() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, link) = (
-            folder.path().join("real.toml"),
-            folder.path().join("keys.toml"),
-        );
-        fs::write(&path, text("ada") + &text("bob")).unwrap();
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        edit(&link, &Config::default(), |keys| {
-            keys.retain(|key| named(key) != Some("ada"));
-            Ok(())
-        })
-        .unwrap();
-        assert!(link.is_symlink());
-        assert!(!fs::read_to_string(&path).unwrap().contains("ada"));
-    }
+/// A text that somebody wrote, as it may stand on a terminal.
+fn printable(text: &str) -> String {
+    let shown = text
+        .chars()
+        .map(|c| if is_unsafe(c) { '\u{fffd}' } else { c });
+    shown.take(LONGEST_NAME).collect()
 }

@@ -1,0 +1,143 @@
+//! Asks a running server whether its keys file is good, so that a command promises no more than is
+//! so: a file that the server can't read leaves every key as it was.
+
+use std::{
+    fmt, fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::config::Config;
+
+/// A server looks at its keys file five times a second, and an edit counts at the second look.
+const SEEN_BY_THEN: Duration = Duration::from_secs(1);
+/// After that, a server that still can't use it is believed.
+const PATIENCE: Duration = Duration::from_secs(3);
+const ASK_EVERY: Duration = Duration::from_millis(250);
+const ONE_ANSWER: Duration = Duration::from_secs(2);
+/// An answer of ours has a hundred bytes.
+const LONGEST_ANSWER: usize = 64 << 10;
+
+/// What is known of the server that this configuration describes.
+pub(super) enum Running {
+    /// It finds its keys file good, with the change in it.
+    Follows(String),
+    /// It runs, and can't use the file.
+    CantUse(String),
+    /// None was found, for this reason.
+    Unknown(String),
+}
+
+/// Asks it, after the keys file was changed.
+pub(super) async fn ask(config: &Config, keys: &Path) -> Running {
+    let changed = Instant::now();
+    let url = match address(config, keys) {
+        Ok(url) => url,
+        Err(why) => return Running::Unknown(why),
+    };
+    let nobody =
+        |why: &dyn fmt::Display| Running::Unknown(format!("no server answers at {url} ({why})"));
+    let client = match client(config) {
+        Ok(client) => client,
+        Err(why) => return nobody(&why),
+    };
+    loop {
+        let good = match keys_are_good(&client, &url).await {
+            Ok(good) => good,
+            Err(why) => return nobody(&why),
+        };
+        let server = url.trim_end_matches("/readyz").to_owned();
+        if good && changed.elapsed() >= SEEN_BY_THEN {
+            return Running::Follows(server);
+        }
+        if !good && changed.elapsed() >= PATIENCE {
+            return Running::CantUse(server);
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// Where the server of this configuration can be asked, if it uses this file.
+fn address(config: &Config, keys: &Path) -> Result<String, String> {
+    let same = |file: &Path| fs::canonicalize(file).ok() == fs::canonicalize(keys).ok();
+    if !config.auth.keys_file.as_deref().is_some_and(same) {
+        return Err(
+            "this configuration's server doesn't use that file (auth.keys_file)".to_owned(),
+        );
+    }
+    let server = &config.server;
+    if server.port == 0 {
+        return Err("its port is chosen at the start (server.port = 0)".to_owned());
+    }
+    let (scheme, host) = match (&server.tls_cert, certified_name(config)) {
+        (Some(_), Some(name)) => ("https", name.to_owned()),
+        (Some(_), None) => ("https", "localhost".to_owned()),
+        (None, _) => ("http", socket(config).ip().to_string()),
+    };
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host
+    };
+    Ok(format!("{scheme}://{host}:{}/readyz", server.port))
+}
+
+/// The address that reaches it from this machine.
+fn socket(config: &Config) -> SocketAddr {
+    let host = match config.server.host {
+        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    (host, config.server.port).into()
+}
+
+/// The name that stands in its certificate, as far as the configuration tells.
+fn certified_name(config: &Config) -> Option<&str> {
+    let names = config.server.allowed_hosts.iter();
+    let mut names = names.map(|host| host.split(':').next().unwrap_or_default());
+    names.find(|host| host.parse::<IpAddr>().is_err() && !host.starts_with('['))
+}
+
+fn client(config: &Config) -> Result<reqwest::Client, String> {
+    // Another part of the process may have chosen the provider already; either will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let name = certified_name(config).unwrap_or("localhost");
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(ONE_ANSWER)
+        .resolve(name, socket(config));
+    builder = match &config.server.tls_cert {
+        // Its own certificate may be signed by nobody that this machine knows.
+        Some(path) => {
+            let pem = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem);
+            builder.tls_certs_merge(certificates.map_err(|error| error.to_string())?)
+        }
+        None => builder.tls_certs_only([]),
+    };
+    builder.build().map_err(|error| error.to_string())
+}
+
+async fn keys_are_good(client: &reqwest::Client, url: &str) -> Result<bool, String> {
+    let broken = |error: reqwest::Error| {
+        let error = anyhow::Error::from(error.without_url());
+        error.root_cause().to_string()
+    };
+    let mut response = client.get(url).send().await.map_err(broken)?;
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(broken)? {
+        body.extend_from_slice(&piece);
+        if body.len() > LONGEST_ANSWER {
+            break;
+        }
+    }
+    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    answer["checks"]["keys"]
+        .as_bool()
+        .ok_or_else(|| "what answers there is another program".to_owned())
+}
