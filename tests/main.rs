@@ -53,6 +53,7 @@ mod configuration;
 // Standard output carries the protocol and nothing else.
 mod stdio;
 // The command line: keys, policy, audit; and connecting a host.
+mod audit_command;
 mod command_line;
 mod install;
 mod keys_command;

@@ -63,7 +63,7 @@ enum Command {
     Keys(keys::Keys),
     /// Ask what a caller may do, and which rule says so.
     Policy(policy::Policy),
-    /// Verify, follow and search the record.
+    /// Verify, search and follow the audit log.
     Audit(audit::Audit),
     /// Connect a host on this machine: Claude Desktop, Claude Code, Cursor, VS Code or Zed.
     Install(install::Install),
@@ -98,7 +98,7 @@ pub async fn main() -> ExitCode {
         }
         Some(Command::Keys(keys)) => keys.run(file.as_deref()).await,
         Some(Command::Policy(policy)) => policy.run(file.as_deref()),
-        Some(Command::Audit(audit)) => audit.run(),
+        Some(Command::Audit(audit)) => audit.run(file.as_deref()),
         Some(Command::Install(install)) => install.run(file.as_deref()),
     };
     let code = result.unwrap_or_else(|error| {

@@ -33,6 +33,7 @@ pub use load::{Loaded, Origin};
 pub use problem::ConfigError;
 
 pub(crate) use log_level::directives;
+pub(crate) use problem::nearest;
 pub(crate) use rights::misplaced;
 
 /// Everything that can be set. The README's table names each of them, and a test compares.
