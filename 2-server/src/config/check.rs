@@ -140,6 +140,7 @@ impl Config {
             ("limits.burst", limits.burst.into()),
             ("limits.concurrent", limits.concurrent.into()),
             ("limits.max_identities", limits.max_identities as u64),
+            ("limits.max_num_ctx", limits.max_num_ctx.into()),
             ("audit.keep", audit.keep.into()),
         ] {
             found.when(value == 0, field, "must be at least 1");

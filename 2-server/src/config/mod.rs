@@ -156,6 +156,8 @@ pub struct Limits {
     pub concurrent: u32,
     /// How many identities are remembered at once; beyond it a newcomer waits.
     pub max_identities: usize,
+    /// The largest context, in tokens, that a caller may ask the language model for.
+    pub max_num_ctx: u32,
     /// Tighter rates for single tools, on top: `[limits.tools.NAME]`.
     pub tools: BTreeMap<String, Rate>,
 }
@@ -342,6 +344,7 @@ impl Default for Limits {
             burst: 120,
             concurrent: 32,
             max_identities: 100_000,
+            max_num_ctx: 32_768,
             tools: BTreeMap::new(),
         }
     }
@@ -404,6 +407,12 @@ impl Config {
             concurrent: self.limits.concurrent.try_into().ok()?,
             capacity: self.limits.max_identities,
         })
+    }
+
+    /// The largest context that a caller may ask for; the configured one is always within it.
+    pub fn most_context(&self) -> u32 {
+        let configured = self.llm.num_ctx.unwrap_or_default();
+        self.limits.max_num_ctx.max(configured)
     }
 
     /// The record's settings, as the interceptor takes them.

@@ -14,8 +14,10 @@ use rmcp::{
 pub enum Choices {
     /// Anything; there is nothing to propose.
     None,
-    /// One of these.
-    Fixed(&'static [&'static str]),
+    /// One of these and nothing else.
+    OneOf(&'static [&'static str]),
+    /// One of these, or something like them.
+    Such(&'static [&'static str]),
     /// A term of the glossary.
     Concepts,
     /// A page of the learning path.
@@ -43,7 +45,9 @@ impl Choices {
     ) -> Result<CompleteResult, ErrorData> {
         let all = match self {
             Self::None => Vec::new(),
-            Self::Fixed(values) => values.iter().map(|value| (*value).to_owned()).collect(),
+            Self::OneOf(values) | Self::Such(values) => {
+                values.iter().map(|value| (*value).to_owned()).collect()
+            }
             Self::Concepts => CONCEPTS.iter().map(|term| (*term).to_owned()).collect(),
             Self::Pages => pages::all().map(|page| page.name.to_owned()).collect(),
             // A provider that doesn't answer is no reason to fail while somebody types.

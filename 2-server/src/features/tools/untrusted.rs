@@ -50,7 +50,7 @@ pub(super) fn schema(value: &mut Value) {
 }
 
 /// One short line, for a name.
-pub(super) fn line(text: &str, most: usize) -> String {
+pub(in crate::features) fn line(text: &str, most: usize) -> String {
     let kept = text.chars().filter(|c| !c.is_control() && !is_hidden(*c));
     kept.take(most).collect()
 }
@@ -68,6 +68,19 @@ pub(super) fn clean(text: &str) -> String {
 pub(super) fn without_controls(mut text: String) -> String {
     text.retain(|c| !is_control(c));
     text
+}
+
+/// Writes out what can't be seen, as `\\u{202e}`. For code, in which it is a finding.
+pub(in crate::features) fn written_out(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_control(c) && c != '\r' || is_hidden(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn is_control(c: char) -> bool {
