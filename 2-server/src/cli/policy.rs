@@ -1,16 +1,25 @@
 //! `mcp-server policy explain`: what would happen, and which rule says so.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
-use rmcp::model::JsonObject;
+use clap::{ArgGroup, Args, Subcommand};
+use rmcp::{ServerHandler as _, model::JsonObject};
 
-use super::{Misuse, answer};
+use super::{Misuse, answer, keys};
 use crate::{
     app::App,
-    config::Audit,
-    interceptor::{Grants, Target, keys::resolve, scope::Decision},
+    config::{Audit, nearest},
+    features::prompts,
+    interceptor::{
+        Grants, Target,
+        keys::{KeySpec, KeysFile, network, resolve},
+        scope::Decision,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -29,13 +38,20 @@ enum PolicyCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("caller").args(["key", "anonymous"]).required(true)))]
 struct Explain {
     /// The caller: a key's name in the keys file.
-    #[arg(long, value_name = "NAME", required_unless_present = "anonymous")]
+    #[arg(long, value_name = "NAME")]
     key: Option<String>,
     /// The caller: one without a key.
-    #[arg(long, conflicts_with = "key")]
+    #[arg(long)]
     anonymous: bool,
+    /// The keys file; else the one that `mcp-server keys` takes.
+    #[arg(long, value_name = "FILE", conflicts_with = "anonymous")]
+    file: Option<PathBuf>,
+    /// The address that the caller calls from. Without it, networks aren't looked at.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<IpAddr>,
     /// The method, such as tools/call.
     method: String,
     /// What it acts on: a tool, a URI or a prompt.
@@ -65,10 +81,27 @@ const FREE: &[&str] = &[
     "tools/list",
 ];
 
+/// What acts on something, and so takes the scope of that.
+const ON_SOMETHING: &[&str] = &[
+    "completion/complete",
+    "prompts/get",
+    "resources/directory/read",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "skills/get",
+    "subscriptions/listen",
+    "tools/call",
+];
+
 impl Policy {
     pub(super) fn run(self, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         let PolicyCommand::Explain(explain) = self.command;
         let mut config = super::load(file)?;
+        if explain.key.is_some() {
+            // The same as `mcp-server keys` takes.
+            config.auth.keys_file = Some(keys::file(explain.file.clone(), &config, file));
+        }
         // Asking must not touch the record of a server that runs.
         config.audit = Audit {
             stderr: false,
@@ -107,7 +140,7 @@ impl Explain {
                 .into());
             }
             known if FREE.contains(&known) => None,
-            other => Some(Target::Custom(other)),
+            other => return Err(no_such_method(other).into()),
         };
         let Some(target) = target else {
             answer(format_args!(
@@ -121,6 +154,10 @@ impl Explain {
             ))?;
             return Ok(ExitCode::SUCCESS);
         };
+        if let Some(unknown) = unknown(app, target) {
+            answer(format_args!("REFUSED  {unknown}"))?;
+            return Ok(ExitCode::FAILURE);
+        }
         let arguments: Option<JsonObject> = self
             .arguments
             .as_deref()
@@ -165,9 +202,28 @@ impl Explain {
     fn caller(&self, app: &App) -> anyhow::Result<Option<(String, Grants)>> {
         match &self.key {
             Some(name) => {
-                let principal = app.pipeline.authenticator.keys().by_name(name).ok_or_else(|| Misuse(format!("there is no key called \"{name}\": mcp-server keys list shows what there is")))?;
+                let path = app
+                    .config
+                    .auth
+                    .keys_file
+                    .as_deref()
+                    .unwrap_or(Path::new(""));
+                let principal = app.pipeline.authenticator.keys().by_name(name).ok_or_else(|| {
+                    Misuse(format!(
+                        "there is no key called \"{name}\" in {}: mcp-server keys list shows what there is, --file names another file",
+                        path.display()
+                    ))
+                })?;
                 if let Err(denial) = app.pipeline.authenticator.current(&principal) {
                     answer(format_args!("REFUSED  {name}: {}", denial.reason))?;
+                    return Ok(None);
+                }
+                if let Some(from) = self.from
+                    && let Some(allowed) = kept_out(path, name, from)?
+                {
+                    answer(format_args!(
+                        "REFUSED  {name}: the key may be used from {allowed} alone, and {from} isn't in there"
+                    ))?;
                     return Ok(None);
                 }
                 Ok(Some((
@@ -187,4 +243,39 @@ impl Explain {
             .into()),
         }
     }
+}
+
+/// The networks of a key, if this address is in none of them.
+fn kept_out(path: &Path, name: &str, from: IpAddr) -> anyhow::Result<Option<String>> {
+    let file = KeysFile::parse(path, &KeysFile::text(path)?)?;
+    let named = file.keys.into_iter().find(|key| key.name == name);
+    let allow = named.map(|key: KeySpec| key.allow).unwrap_or_default();
+    let from = from.to_canonical();
+    let mut networks = allow.iter().filter_map(|text| network(text));
+    let is_in = allow.is_empty() || networks.any(|network| network.contains(&from));
+    Ok((!is_in).then(|| allow.join(", ")))
+}
+
+/// Why there is nothing to ask about: a tool or prompt of that name isn't there for anybody.
+fn unknown(app: &App, target: Target<'_>) -> Option<String> {
+    let (kind, name, is_there) = match target {
+        Target::Tool(name) => ("tool", name, app.guard.get_tool(name).is_some()),
+        Target::Prompt(name) => ("prompt", name, prompts::find(name).is_ok()),
+        Target::Resource(_) | Target::Custom(_) => return None,
+    };
+    (!is_there).then(|| format!("there is no such {kind}: \"{name}\""))
+}
+
+fn no_such_method(method: &str) -> Misuse {
+    let known = || FREE.iter().chain(ON_SOMETHING).copied();
+    Misuse(match nearest(method, known()) {
+        Some(meant) => format!("there is no method \"{method}\": did you mean {meant}?"),
+        None => {
+            let known: Vec<&str> = known().collect();
+            format!(
+                "there is no method \"{method}\": there are {}",
+                known.join(", ")
+            )
+        }
+    })
 }
