@@ -280,3 +280,19 @@ fn help_shows_an_example_and_the_exit_codes() {
     }
     assert_eq!(run(folder.path(), &["--nonsense"]).status.code(), Some(2));
 }
+
+#[test]
+fn who_wants_to_serve_or_to_give_a_key_is_told_how() {
+    let folder = tempfile::tempdir().unwrap();
+    for (typed, said) in [
+        (&["serve"][..], "name no command"),
+        (&["start"], "--transport sse"),
+        (&["--key", "abc"], "MCP_CLIENT_KEY"),
+        (&["--transprt", "sse"], "--transport"),
+    ] {
+        let output = run(folder.path(), typed);
+        assert_eq!(output.status.code(), Some(2), "{typed:?}");
+        assert!(err(&output).contains(said), "{}", err(&output));
+    }
+    assert_eq!(run(folder.path(), &["--version"]).status.code(), Some(0));
+}

@@ -424,3 +424,80 @@ fn a_port_in_use_is_said_in_one_line() {
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains(&format!("port {port} is in use")), "{text}");
 }
+
+/// What `mcp-server config …` says of a file and an environment.
+fn config(
+    command: &str,
+    file: &str,
+    environment: &[(&str, &str)],
+) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("server.toml"), file).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+        .env_clear()
+        .envs(environment.iter().copied())
+        .current_dir(folder.path())
+        .args(["--config", "server.toml", "config", command])
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn what_holds_is_shown_with_where_it_was_set_and_could_be_used_as_a_file() {
+    let file = "[server]\nmode = \"dev\"\n\n[llm]\nbase_url = \"http://ada:secret@127.0.0.1:1\"\n[roles.reader]\nscopes = [\"resources:*\"]\n";
+    let (_, shown, _) = config("show", file, &[("MCP_SERVER__PORT", "9000")]);
+    let line = |start: &str| {
+        let line = shown.lines().find(|line| line.starts_with(start));
+        line.unwrap_or_else(|| panic!("{start}: {shown}"))
+            .to_owned()
+    };
+    assert!(line("mode = ").ends_with("# server.toml:2"), "{shown}");
+    assert!(
+        line("port = 9000").ends_with("# MCP_SERVER__PORT"),
+        "{shown}"
+    );
+    assert!(
+        line("max_sessions = 1024").ends_with("# default"),
+        "{shown}"
+    );
+    assert!(line("reader = ").ends_with("# server.toml:6"), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
+    let again: mcp_server::config::Config = toml::from_str(&shown).unwrap();
+    assert_eq!(again.server.port, 9000);
+    assert_eq!(again.roles.len(), 4);
+}
+
+#[test]
+fn a_check_tells_every_problem_and_looks_into_the_keys_file_too() {
+    let bad = "[server]\nhost = \"0.0.0.0\"\n[log]\nlevel = \"loud\"\n[audit]\nkeep = 0\n";
+    let (code, out, text) = config("check", bad, &[]);
+    assert_eq!(code, Some(2), "{text}");
+    assert_eq!(out, "");
+    for said in [
+        "server.toml:2: server.host",
+        "server.toml:4: log.level",
+        "server.toml:6: audit.keep",
+    ] {
+        assert!(text.contains(said), "{text}");
+    }
+    let keys = "[auth]\nkeys_file = \"nowhere.toml\"\n";
+    let (code, _, text) = config("check", keys, &[]);
+    assert!(code == Some(2) && text.contains("nowhere.toml"), "{text}");
+    let tool = "[limits.tools.nope]\nper_minute = 1\nburst = 1\n";
+    let (code, _, text) = config("check", tool, &[]);
+    assert!(
+        code == Some(2) && text.contains("there is no such tool"),
+        "{text}"
+    );
+    let (code, _, text) = config("check", "", &[]);
+    assert!(
+        code == Some(0) && text.contains("a server starts"),
+        "{text}"
+    );
+}

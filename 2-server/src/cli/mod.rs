@@ -2,6 +2,7 @@
 //! hosts.
 
 mod audit;
+mod config;
 mod install;
 mod keys;
 mod policy;
@@ -17,7 +18,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand, ValueEnum, builder::OsStringValueParser};
+use clap::{
+    Parser, Subcommand, ValueEnum,
+    builder::OsStringValueParser,
+    error::{ContextKind, ContextValue},
+};
 
 use crate::{
     config::{Config, ConfigError, Loaded},
@@ -29,10 +34,10 @@ use crate::{
 #[command(
     name = "mcp-server",
     version,
-    after_help = "Examples:\n  mcp-server --transport sse                 serve HTTP on http://127.0.0.1:8080/mcp\n  mcp-server keys add ada --role user        make a key, shown once\n  mcp-server policy explain --key ada tools/call weather-get\n  mcp-server audit verify audit.jsonl\n  mcp-server install claude-desktop          connect a host\n\nSettings come from --config, then from MCP_SECTION__KEY, such as MCP_SERVER__PORT=9000.\n\nExit codes: 0 done, 1 failed or refused, 2 wrong usage or configuration."
+    after_help = "Examples:\n  mcp-server --transport sse                 serve HTTP on http://127.0.0.1:8080/mcp\n  mcp-server keys add ada --role user        make a key, shown once\n  mcp-server policy explain --key ada tools/call weather-get\n  mcp-server audit verify audit.jsonl\n  mcp-server --config FILE config check      would a server start with it?\n  mcp-server install claude-desktop          connect a host\n\nSettings come from --config, then from MCP_SECTION__KEY, such as MCP_SERVER__PORT=9000.\n\nExit codes: 0 done, 1 failed or refused, 2 wrong usage or configuration."
 )]
 pub struct Cli {
-    /// How messages arrive: stdio, or sse for HTTP (/mcp; /sse and /messages, but not in prod
+    /// How messages arrive: stdio, or sse (also called http) for HTTP (/mcp; /sse and /messages, but not in prod
     /// unless server.sse says so; /healthz, /readyz; and /metrics on a port of its own).
     #[arg(long, value_enum, default_value_t = Transport::Stdio)]
     transport: Transport,
@@ -65,6 +70,8 @@ enum Command {
     Policy(policy::Policy),
     /// Verify, search and follow the audit log.
     Audit(audit::Audit),
+    /// Check the configuration, and show which value comes from where.
+    Config(config::Config),
     /// Connect a host on this machine: Claude Desktop, Claude Code, Cursor, VS Code or Zed.
     Install(install::Install),
 }
@@ -83,7 +90,10 @@ impl std::error::Error for Misuse {}
 
 /// Runs what was typed.
 pub async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misread(&error),
+    };
     // A host's form that was left empty arrives as an empty text.
     let file = cli.config.filter(|file| !file.is_empty());
     let file = file.map(PathBuf::from);
@@ -99,6 +109,7 @@ pub async fn main() -> ExitCode {
         Some(Command::Keys(keys)) => keys.run(file.as_deref()).await,
         Some(Command::Policy(policy)) => policy.run(file.as_deref()),
         Some(Command::Audit(audit)) => audit.run(file.as_deref()),
+        Some(Command::Config(config)) => config.run(file.as_deref()),
         Some(Command::Install(install)) => install.run(file.as_deref()),
     };
     let code = result.unwrap_or_else(|error| {
@@ -113,6 +124,33 @@ pub async fn main() -> ExitCode {
     });
     telemetry::finish();
     code
+}
+
+/// What was typed can't be understood, or was a call for help.
+fn misread(error: &clap::Error) -> ExitCode {
+    // Nobody reads a closed output.
+    let _ = error.print();
+    let typed = |kind| match error.get(kind) {
+        Some(ContextValue::String(typed)) => typed.as_str(),
+        _ => "",
+    };
+    if matches!(
+        typed(ContextKind::InvalidSubcommand),
+        "serve" | "server" | "start" | "run" | "http" | "sse" | "stdio"
+    ) {
+        say(format_args!(
+            "\nTo serve, name no command: `mcp-server` over stdio, `mcp-server --transport sse` over HTTP."
+        ));
+    }
+    if matches!(
+        typed(ContextKind::InvalidArg),
+        "--key" | "--api-key" | "--token"
+    ) {
+        say(format_args!(
+            "\nA key doesn't belong on a command line, where everybody on the machine can read it. Over stdio it stands in MCP_CLIENT_KEY; over HTTP each caller sends its own; `mcp-server keys` makes them."
+        ));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
