@@ -108,7 +108,7 @@ pub async fn main() -> ExitCode {
         }
         Some(Command::Keys(keys)) => keys.run(file.as_deref()).await,
         Some(Command::Policy(policy)) => policy.run(file.as_deref()),
-        Some(Command::Audit(audit)) => audit.run(file.as_deref()),
+        Some(Command::Audit(audit)) => audit.run(file.as_deref()).await,
         Some(Command::Config(config)) => config.run(file.as_deref()),
         Some(Command::Install(install)) => install.run(file.as_deref()),
     };

@@ -44,7 +44,7 @@ pub(super) fn overlay(
         if section == "llm" && text.is_empty() {
             continue;
         }
-        table = put(table, &section, &key, &text).map_err(|message| ConfigError::Environment {
+        table = put(&table, &section, &key, &text).map_err(|message| ConfigError::Environment {
             message,
             variable: variable.clone(),
         })?;
@@ -67,7 +67,7 @@ fn parse(table: &Table) -> Result<Config, toml::de::Error> {
 
 /// What a text means depends on the setting: a number, a switch, a list or a text. The first
 /// reading that the setting takes is the right one.
-fn put(table: Table, section: &str, key: &str, text: &str) -> Result<Table, String> {
+fn put(table: &Table, section: &str, key: &str, text: &str) -> Result<Table, String> {
     if section == "roles" || section == "limits" && key.split("__").next() == Some("tools") {
         let header = match section {
             "roles" => "[roles.NAME]",

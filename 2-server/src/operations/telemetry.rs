@@ -7,11 +7,11 @@ use std::{
     io::{self, IsTerminal as _, Write},
     panic,
     sync::{
-        Arc, OnceLock,
+        Arc, Condvar, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
@@ -99,6 +99,9 @@ struct Shared {
     queue: Sender<Vec<u8>>,
     waiting: AtomicUsize,
     dropped: AtomicU64,
+    /// Rung, with the door held, when nothing waits any more.
+    empty: Condvar,
+    door: Mutex<()>,
     format: LogFormat,
 }
 
@@ -126,6 +129,8 @@ impl Lines {
             queue,
             waiting: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
+            empty: Condvar::new(),
+            door: Mutex::new(()),
             format,
         });
         let writing = Arc::clone(&shared);
@@ -161,10 +166,10 @@ impl Lines {
 
     /// Waits until everything is written, or for so long.
     fn wait(&self, patience: Duration) {
-        let until = Instant::now() + patience;
-        while self.0.waiting.load(Ordering::Acquire) > 0 && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let Self(shared) = self;
+        let door = shared.door.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_busy = |(): &mut ()| shared.waiting.load(Ordering::Acquire) > 0;
+        drop(shared.empty.wait_timeout_while(door, patience, is_busy));
     }
 }
 
@@ -173,12 +178,15 @@ fn write(lines: &Receiver<Vec<u8>>, shared: &Shared, mut writer: impl Write) {
         // Nobody reads a closed standard error.
         let _ = writer.write_all(&line);
         let waiting = shared.waiting.fetch_sub(line.len(), Ordering::AcqRel);
+        if waiting > line.len() {
+            continue;
+        }
         // The last line that fitted, and no next one to tell of the gap.
-        if waiting == line.len()
-            && let Some(gap) = shared.gap()
-        {
+        if let Some(gap) = shared.gap() {
             let _ = writer.write_all(gap.as_bytes());
         }
+        let _door = shared.door.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.empty.notify_all();
     }
 }
 
@@ -220,7 +228,7 @@ impl Drop for Line<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, PoisonError};
+    use std::time::Instant;
 
     use super::*;
 

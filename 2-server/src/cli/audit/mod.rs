@@ -73,7 +73,7 @@ struct Query {
 }
 
 impl Audit {
-    pub(super) fn run(self, config_file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(self, config_file: Option<&Path>) -> anyhow::Result<ExitCode> {
         match self.command {
             AuditCommand::Verify { files, after } => {
                 verify::run(meant(files, config_file)?, after.as_deref())
@@ -95,13 +95,13 @@ impl Audit {
                 last.iter().try_for_each(|line| show(line))?;
                 Ok(ExitCode::SUCCESS)
             }
-            AuditCommand::Query(query) => query.run(config_file),
+            AuditCommand::Query(query) => query.run(config_file).await,
         }
     }
 }
 
 impl Query {
-    fn run(self, config_file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    async fn run(self, config_file: Option<&Path>) -> anyhow::Result<ExitCode> {
         let filter = self.filter.check()?;
         let files = meant(self.files, config_file)?;
         let mut found = 0_u64;
@@ -128,7 +128,7 @@ impl Query {
         while self.follow
             && let Some(lines) = &mut newest
         {
-            std::thread::sleep(LOOK_EVERY);
+            tokio::time::sleep(LOOK_EVERY).await;
             for line in lines.more()? {
                 look(&line?)?;
             }

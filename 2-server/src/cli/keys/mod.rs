@@ -154,7 +154,7 @@ fn told(running: &Running, path: &Path, name: &str, what: &str) -> ExitCode {
     match running {
         Running::Follows(server) => {
             say(format_args!(
-                "the server at {server} finds {path} good after the change: the key of {name} {what}"
+                "the server at {server} finds its keys file good after the change: the key of {name} {what}"
             ));
             ExitCode::SUCCESS
         }

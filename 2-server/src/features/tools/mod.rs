@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn an_account_of_a_mistake_is_short_and_one_line() {
         let long = format!("a\u{1b}[2J\u{202e}\n{}", "x".repeat(10_000));
-        for arguments in [json!({ "options": long }), json!({ long.clone(): 1 })] {
+        for arguments in [json!({ "options": long }), json!({ long: 1 })] {
             let account = wrong::<ollama_chat::Input>(&arguments);
             assert!(account.chars().count() <= LONGEST_ACCOUNT, "{account}");
             assert!(!account.contains(['\u{1b}', '\u{202e}', '\n']), "{account}");

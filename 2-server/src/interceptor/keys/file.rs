@@ -456,7 +456,8 @@ fn refuse_what_others_may_write(_path: &Path, _metadata: &Metadata) -> Result<()
     Ok(())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::{
         fs::{Permissions, set_permissions},
@@ -474,8 +475,7 @@ mod tests {
             let read = KeysFile::read(&path).map_err(|error| error.to_string());
             sender.send(read.map_or_else(|error| error, |_file| "good".to_owned()))
         });
-        said.recv_timeout(Duration::from_secs(5))
-            .expect("reading ends")
+        said.recv_timeout(Duration::from_secs(5)).unwrap()
     }
 
     #[test]
