@@ -213,3 +213,28 @@ async fn what_a_running_server_made_of_a_change_is_asked_before_it_is_promised()
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("doesn't use that file"), "{text}");
 }
+
+#[test]
+fn a_server_behind_its_own_certificate_is_asked_too() {
+    let folder = Folder::with(&keys(&[("ada", "\"*\""), ("bob", "\"*\"")]));
+    crate::operations::certificate(folder.path());
+    let port = port();
+    let environment = [
+        ("MCP_SERVER__PORT", port.as_str()),
+        ("MCP_SERVER__MODE", "prod"),
+        ("MCP_SERVER__ALLOWED_HOSTS", "mcp.example.com"),
+        ("MCP_SERVER__TLS_CERT", "cert.pem"),
+        ("MCP_SERVER__TLS_KEY", "key.pem"),
+        ("MCP_AUTH__KEYS_FILE", "keys.toml"),
+    ];
+    let server = Process::start(folder.path(), &environment);
+    server.wait_for("listening on https://");
+    let (code, text) = folder.keys(&["revoke", "ada"], &environment);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains(&format!(
+            "the server at https://127.0.0.1:{port} finds its keys file good"
+        )),
+        "{text}"
+    );
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Process, Server, Wire, keys};
 
 /// A certificate for this machine, in two files; gives it as PEM.
-fn certificate(folder: &Path) -> String {
+pub fn certificate(folder: &Path) -> String {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();

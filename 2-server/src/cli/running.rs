@@ -2,7 +2,7 @@
 //! so: a file that the server can't read leaves every key as it was.
 
 use std::{
-    fmt, fs,
+    fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
     time::{Duration, Instant},
@@ -34,55 +34,57 @@ pub(super) enum Running {
 /// Asks it, after the keys file was changed.
 pub(super) async fn ask(config: &Config, keys: &Path) -> Running {
     let changed = Instant::now();
-    let url = match address(config, keys) {
-        Ok(url) => url,
-        Err(why) => return Running::Unknown(why),
-    };
-    let nobody =
-        |why: &dyn fmt::Display| Running::Unknown(format!("no server answers at {url} ({why})"));
-    let client = match client(config) {
-        Ok(client) => client,
-        Err(why) => return nobody(&why),
-    };
-    loop {
-        let good = match keys_are_good(&client, &url).await {
-            Ok(good) => good,
-            Err(why) => return nobody(&why),
-        };
-        let server = url.trim_end_matches("/readyz").to_owned();
-        if good && changed.elapsed() >= SEEN_BY_THEN {
-            return Running::Follows(server);
+    if let Err(why) = uses(config, keys) {
+        return Running::Unknown(why);
+    }
+    let mut nobody = "it has no address".to_owned();
+    for server in addresses(config) {
+        match follow(config, &server, changed).await {
+            Ok(true) => return Running::Follows(server),
+            Ok(false) => return Running::CantUse(server),
+            Err(why) => nobody = format!("no server answers at {server} ({why})"),
         }
-        if !good && changed.elapsed() >= PATIENCE {
-            return Running::CantUse(server);
+    }
+    Running::Unknown(nobody)
+}
+
+/// Whether it finds its keys file good, once it must have seen the change.
+async fn follow(config: &Config, server: &str, changed: Instant) -> Result<bool, String> {
+    let client = client(config)?;
+    let url = format!("{server}/readyz");
+    loop {
+        let good = keys_are_good(&client, &url).await?;
+        let wait = if good { SEEN_BY_THEN } else { PATIENCE };
+        if changed.elapsed() >= wait {
+            return Ok(good);
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
 }
 
-/// Where the server of this configuration can be asked, if it uses this file.
-fn address(config: &Config, keys: &Path) -> Result<String, String> {
+/// Whether the server of this configuration uses this file, and can be found.
+fn uses(config: &Config, keys: &Path) -> Result<(), String> {
     let same = |file: &Path| fs::canonicalize(file).ok() == fs::canonicalize(keys).ok();
     if !config.auth.keys_file.as_deref().is_some_and(same) {
         return Err(
             "this configuration's server doesn't use that file (auth.keys_file)".to_owned(),
         );
     }
-    let server = &config.server;
-    if server.port == 0 {
+    if config.server.port == 0 {
         return Err("its port is chosen at the start (server.port = 0)".to_owned());
     }
-    let (scheme, host) = match (&server.tls_cert, certified_name(config)) {
-        (Some(_), Some(name)) => ("https", name.to_owned()),
-        (Some(_), None) => ("https", "localhost".to_owned()),
-        (None, _) => ("http", socket(config).ip().to_string()),
-    };
-    let host = if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host
-    };
-    Ok(format!("{scheme}://{host}:{}/readyz", server.port))
+    Ok(())
+}
+
+/// Where it may answer: over TLS, by the names that its certificate may have.
+fn addresses(config: &Config) -> Vec<String> {
+    let socket = socket(config);
+    if config.server.tls_cert.is_none() {
+        return vec![format!("http://{socket}")];
+    }
+    let port = config.server.port;
+    let names = names(config).map(|name| format!("https://{name}:{port}"));
+    names.chain([format!("https://{socket}")]).collect()
 }
 
 /// The address that reaches it from this machine.
@@ -95,22 +97,24 @@ fn socket(config: &Config) -> SocketAddr {
     (host, config.server.port).into()
 }
 
-/// The name that stands in its certificate, as far as the configuration tells.
-fn certified_name(config: &Config) -> Option<&str> {
-    let names = config.server.allowed_hosts.iter();
-    let mut names = names.map(|host| host.split(':').next().unwrap_or_default());
-    names.find(|host| host.parse::<IpAddr>().is_err() && !host.starts_with('['))
+/// The names that may stand in its certificate, as far as the configuration tells.
+fn names(config: &Config) -> impl Iterator<Item = &str> {
+    let listed = config.server.allowed_hosts.iter();
+    let names = listed.map(|host| host.split(':').next().unwrap_or_default());
+    let names = names.filter(|host| host.parse::<IpAddr>().is_err() && !host.starts_with('['));
+    names.chain(["localhost"])
 }
 
 fn client(config: &Config) -> Result<reqwest::Client, String> {
     // Another part of the process may have chosen the provider already; either will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let name = certified_name(config).unwrap_or("localhost");
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .timeout(ONE_ANSWER)
-        .resolve(name, socket(config));
+        .timeout(ONE_ANSWER);
+    for name in names(config) {
+        builder = builder.resolve(name, socket(config));
+    }
     builder = match &config.server.tls_cert {
         // Its own certificate may be signed by nobody that this machine knows.
         Some(path) => {

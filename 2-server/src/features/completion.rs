@@ -9,6 +9,8 @@ use rmcp::{
     model::{CompleteResult, CompletionInfo},
 };
 
+use super::tools::untrusted;
+
 /// What an argument could be.
 #[derive(Debug, Clone, Copy)]
 pub enum Choices {
@@ -56,7 +58,13 @@ impl Choices {
                     tracing::debug!(error = error.internal(), "no models to propose");
                     Vec::new()
                 },
-                |models| models.into_iter().map(|model| model.name).collect(),
+                |models| {
+                    let clean = |mut model| {
+                        untrusted::model(&mut model);
+                        model.name
+                    };
+                    models.into_iter().map(clean).collect()
+                },
             ),
         };
         propose(all, typed)

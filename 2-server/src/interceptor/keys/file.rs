@@ -10,7 +10,7 @@ use std::{
     time::SystemTime,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 use super::{KeyRecord, slot};
@@ -215,11 +215,20 @@ fn make_one(error: &io::Error, path: &Path) -> String {
     }
 }
 
-/// A network, or an address alone, as people write them.
+/// A network, or an address alone, as people write them. `::ffff:10.0.0.0/104` is 10.0.0.0/8: the
+/// caller's address is looked at in that form, and would never be found in the other.
 pub(crate) fn network(text: &str) -> Option<IpNet> {
-    text.parse()
+    let network = text
+        .parse()
         .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    if let IpNet::V6(mapped) = network
+        && let Some(address) = mapped.addr().to_ipv4_mapped()
+        && let Some(length) = mapped.prefix_len().checked_sub(96)
+    {
+        return Ipv4Net::new(address, length).ok().map(IpNet::V4);
+    }
+    Some(network)
 }
 
 fn moment(date: &toml::value::Datetime) -> Option<SystemTime> {
@@ -454,6 +463,25 @@ fn refuse_what_others_may_write(path: &Path, metadata: &Metadata) -> Result<(), 
 #[cfg(not(unix))]
 fn refuse_what_others_may_write(_path: &Path, _metadata: &Metadata) -> Result<(), KeysError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod network_tests {
+    use super::network;
+
+    #[test]
+    fn an_address_means_the_same_in_each_of_its_forms() {
+        for (text, meant) in [
+            ("10.0.0.7", "10.0.0.7/32"),
+            ("::ffff:10.0.0.7", "10.0.0.7/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("::/0", "::/0"),
+        ] {
+            assert_eq!(network(text).unwrap().to_string(), meant, "{text}");
+        }
+        assert_eq!(network("home"), None);
+    }
 }
 
 #[cfg(unix)]
