@@ -171,7 +171,7 @@ fn what_contradicts_the_mode_stops_the_start() {
     refused(
         Some("[limits.tools.weather_get]\nper_minute = 1\nburst = 1\n"),
         &[],
-        "limits.tools.weather_get: there is no such tool",
+        "server.toml:1: limits.tools.weather_get: there is no such tool",
     );
     refused(
         None,

@@ -43,7 +43,7 @@ impl Config {
             && matches!(self.command, ConfigCommand::Check)
             && let Err(error) = start(loaded.config)
         {
-            problems.push(super::whole(&error));
+            problems.push(super::whole(&super::placed(error, file)));
         }
         for problem in &problems {
             say(format_args!("{problem}"));

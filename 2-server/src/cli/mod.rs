@@ -116,6 +116,7 @@ pub async fn main() -> ExitCode {
         if error.is::<Unread>() {
             return ExitCode::SUCCESS;
         }
+        let error = placed(error, file.as_deref());
         say(format_args!("mcp-server: {}", whole(&error)));
         let misuse = error.is::<Misuse>()
             || error.is::<ConfigError>()
@@ -157,6 +158,22 @@ fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     let loaded = read(file)?;
     let problem = loaded.problems().next();
     problem.map_or(Ok(loaded.config), Err)
+}
+
+/// What was found wrong with a setting only while the server was built, such as a limit for a tool
+/// that isn't there, with the place where it stands.
+fn placed(error: anyhow::Error, file: Option<&Path>) -> anyhow::Error {
+    match error.downcast::<ConfigError>() {
+        // With its place already, or unknown: no setting has a space in its name.
+        Ok(ConfigError::Refused { field, why }) if !field.contains(' ') => {
+            match Loaded::read(file, variables()) {
+                Ok(loaded) => loaded.placed(&field, why).into(),
+                Err(_changed) => ConfigError::Refused { field, why }.into(),
+            }
+        }
+        Ok(error) => error.into(),
+        Err(error) => error,
+    }
 }
 
 /// The configuration, also where it can't work; says what is probably a mistake in it.

@@ -125,14 +125,17 @@ impl Loaded {
 
     /// Everything that can't work, the worst first.
     pub fn problems(&self) -> impl Iterator<Item = ConfigError> + use<'_> {
-        let placed = |refusal: Refusal| ConfigError::Refused {
-            why: refusal.why,
-            field: match self.origin(&refusal.field) {
-                Some(origin) => format!("{origin}: {}", refusal.field),
-                None => refusal.field,
-            },
+        let refusals = self.config.refusals().into_iter();
+        refusals.map(|Refusal { field, why }| self.placed(&field, why))
+    }
+
+    /// A refusal, with the place where the setting was set in front.
+    pub fn placed(&self, field: &str, why: String) -> ConfigError {
+        let field = match self.origin(field) {
+            Some(origin) => format!("{origin}: {field}"),
+            None => field.to_owned(),
         };
-        self.config.refusals().into_iter().map(placed)
+        ConfigError::Refused { field, why }
     }
 
     /// Where a setting was set; of a part, where the whole was.
