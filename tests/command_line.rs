@@ -47,6 +47,7 @@ fn a_key_is_made_shown_once_and_taken_back() {
     let file = folder.path().join("config/keys.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains(&key), "only the digest is kept");
+    assert!(text.starts_with("# Who may call."), "{text}");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -169,7 +169,7 @@ async fn what_a_running_server_made_of_a_change_is_asked_before_it_is_promised()
     let (code, text) = folder.keys(&["rotate", "bob"], &[port]);
     assert_eq!(code, Some(0), "{text}");
     assert!(
-        text.contains("no server was asked: no server answers at http://127.0.0.1:"),
+        text.contains("no server answers at http://127.0.0.1:"),
         "{text}"
     );
 

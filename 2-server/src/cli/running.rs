@@ -37,7 +37,7 @@ pub(super) async fn ask(config: &Config, keys: &Path) -> Running {
     if let Err(why) = uses(config, keys) {
         return Running::Unknown(why);
     }
-    let mut nobody = "it has no address".to_owned();
+    let mut nobody = String::new();
     for server in addresses(config) {
         match follow(config, &server, changed).await {
             Ok(true) => return Running::Follows(server),
@@ -66,12 +66,13 @@ async fn follow(config: &Config, server: &str, changed: Instant) -> Result<bool,
 fn uses(config: &Config, keys: &Path) -> Result<(), String> {
     let same = |file: &Path| fs::canonicalize(file).ok() == fs::canonicalize(keys).ok();
     if !config.auth.keys_file.as_deref().is_some_and(same) {
-        return Err(
-            "this configuration's server doesn't use that file (auth.keys_file)".to_owned(),
-        );
+        return Err("no server was asked, because this configuration's doesn't use that file (auth.keys_file)".to_owned());
     }
     if config.server.port == 0 {
-        return Err("its port is chosen at the start (server.port = 0)".to_owned());
+        return Err(
+            "no server was asked, because its port is chosen at the start (server.port = 0)"
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -36,7 +36,10 @@ static LINES: OnceLock<Lines> = OnceLock::new();
 /// # Errors
 /// When the level can't be understood.
 pub fn start(log: &Log, mode: Mode) -> Result<(), String> {
-    let filter = filter(log, mode)?;
+    // The configuration was checked; what is left to be wrong is what was typed, and who reads this
+    // adds what to type.
+    let wrong = |why: String| why.split(": ").next().unwrap_or_default().to_owned();
+    let filter = filter(log, mode).map_err(wrong)?;
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = LINES.get_or_init(|| Lines::to(io::stderr(), log.format));
     let builder = tracing_subscriber::fmt()

@@ -8,7 +8,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 use super::super::{Misuse, replace, say};
 use crate::{config::Config, interceptor::KeyStore};
 
-const HEADER: &str = "# Who may call. Made by `mcp-server keys`; it holds digests, never keys.\n";
+const HEADER: &str = "# Who may call. Made by `mcp-server keys`; it holds digests, never keys.\n\n";
 
 pub(super) fn named(key: &Table) -> Option<&str> {
     key.get("name").and_then(Item::as_str)
@@ -38,7 +38,7 @@ pub(super) fn edit<T>(
     let text = match &before {
         Some(bytes) => std::str::from_utf8(bytes)
             .map_err(|_error| Misuse(format!("{} isn't a text", path.display())))?,
-        None => HEADER,
+        None => "",
     };
     let mut document: DocumentMut = text
         .parse()
@@ -57,7 +57,8 @@ pub(super) fn edit<T>(
     let folder = replace::folder_of(path);
     fs::create_dir_all(folder)
         .with_context(|| format!("can't make the folder {}", folder.display()))?;
-    let after = document.to_string();
+    let header = if before.is_none() { HEADER } else { "" };
+    let after = format!("{header}{document}");
     replace::replace(path, before.as_deref(), after.as_bytes(), |new| {
         let opened = KeyStore::open(new, config.roles.clone());
         opened.map(drop).map_err(|error| {

@@ -166,7 +166,7 @@ fn told(running: &Running, path: &Path, name: &str, what: &str) -> ExitCode {
         }
         Running::Unknown(why) => {
             say(format_args!(
-                "no server was asked: {why}. One that uses {path} and can read it follows within a second; its /readyz says \"keys\": true then"
+                "{why}. A server that uses {path} and can read it follows within a second: its /readyz says \"keys\": true then"
             ));
             ExitCode::SUCCESS
         }
