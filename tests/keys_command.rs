@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -153,20 +152,18 @@ fn owner_group_and_mode_of_the_file_stay() {
     }
 }
 
-/// A port that is free now.
-fn port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port().to_string()
+/// The port in `http://127.0.0.1:4321`.
+fn port_of(url: &str) -> String {
+    url.rsplit(':').next().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_running_server_made_of_a_change_is_asked_before_it_is_promised() {
     let folder = Folder::with(&keys(&[("ada", "\"*\""), ("bob", "\"*\"")]));
-    let port = port();
-    let port = ("MCP_SERVER__PORT", port.as_str());
     let prod = ("MCP_SERVER__MODE", "prod");
 
-    let (code, text) = folder.keys(&["rotate", "bob"], &[port]);
+    // Nothing listens on the lowest of all ports.
+    let (code, text) = folder.keys(&["rotate", "bob"], &[("MCP_SERVER__PORT", "1")]);
     assert_eq!(code, Some(0), "{text}");
     assert!(
         text.contains("no server answers at http://127.0.0.1:"),
@@ -174,8 +171,11 @@ async fn what_a_running_server_made_of_a_change_is_asked_before_it_is_promised()
     );
 
     let file = ("MCP_AUTH__KEYS_FILE", "keys.toml");
-    let server = Process::start(folder.path(), &[port, prod, file]);
-    let url = server.url_after("listening on ") + "/mcp";
+    let server = Process::start(folder.path(), &[prod, file]);
+    let url = server.url_after("listening on ");
+    let port = port_of(&url);
+    let port = ("MCP_SERVER__PORT", port.as_str());
+    let url = url + "/mcp";
     let ping = || async {
         Wire::new(&url, Some("ada"))
             .request("tools/list", serde_json::json!({}))
@@ -218,9 +218,7 @@ async fn what_a_running_server_made_of_a_change_is_asked_before_it_is_promised()
 fn a_server_behind_its_own_certificate_is_asked_too() {
     let folder = Folder::with(&keys(&[("ada", "\"*\""), ("bob", "\"*\"")]));
     crate::operations::certificate(folder.path());
-    let port = port();
     let environment = [
-        ("MCP_SERVER__PORT", port.as_str()),
         ("MCP_SERVER__MODE", "prod"),
         ("MCP_SERVER__ALLOWED_HOSTS", "mcp.example.com"),
         ("MCP_SERVER__TLS_CERT", "cert.pem"),
@@ -228,13 +226,10 @@ fn a_server_behind_its_own_certificate_is_asked_too() {
         ("MCP_AUTH__KEYS_FILE", "keys.toml"),
     ];
     let server = Process::start(folder.path(), &environment);
-    server.wait_for("listening on https://");
+    let port = port_of(&server.url_after("listening on "));
+    let environment = [&environment[..], &[("MCP_SERVER__PORT", port.as_str())]].concat();
     let (code, text) = folder.keys(&["revoke", "ada"], &environment);
     assert_eq!(code, Some(0), "{text}");
-    assert!(
-        text.contains(&format!(
-            "the server at https://127.0.0.1:{port} finds its keys file good"
-        )),
-        "{text}"
-    );
+    let said = format!("the server at https://127.0.0.1:{port} finds its keys file good");
+    assert!(text.contains(&said), "{text}");
 }

@@ -1,6 +1,7 @@
 //! A server that is told to stop: calls end, and what lasts for ever doesn't hold it up.
 
 use std::{
+    io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -91,13 +92,10 @@ impl Drop for Unheard {
 #[cfg(unix)]
 #[tokio::test]
 async fn standard_error_that_nobody_reads_holds_up_no_call_and_no_stop() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
     let child = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
         .env_clear()
         .env("MCP_LLM__PROVIDER", "tutor")
-        .env("MCP_SERVER__PORT", port.to_string())
+        .env("MCP_SERVER__PORT", "0")
         .env("MCP_LOG__LEVEL", "info,rmcp=trace")
         .env("MCP_AUDIT__STDERR", "false")
         .env("MCP_LIMITS__BURST", "1000")
@@ -108,16 +106,21 @@ async fn standard_error_that_nobody_reads_holds_up_no_call_and_no_stop() {
         .spawn()
         .unwrap();
     let mut server = Unheard(child);
-    let client = Wire::new(&format!("http://127.0.0.1:{port}/mcp"), None);
-    let health = format!("http://127.0.0.1:{port}/healthz");
+    // Its first words are read, and then no more.
+    let mut unread = BufReader::new(server.0.stderr.take().unwrap());
+    let url = loop {
+        let mut line = String::new();
+        assert!(unread.read_line(&mut line).unwrap() > 0, "it starts");
+        if let Some((_, rest)) = line.split_once("listening on ") {
+            break rest.split("/mcp").next().unwrap().to_owned();
+        }
+    };
+    let client = Wire::new(&format!("{url}/mcp"), None);
+    let health = format!("{url}/healthz");
     let alive = async || {
         let asked = client.http.get(&health).timeout(PATIENCE);
         asked.send().await.is_ok()
     };
-    let began = Instant::now();
-    while !alive().await && began.elapsed() < PATIENCE {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
     // Each says more than a line; a pipe holds 64 KiB.
     let calls = async {
         for _ in 0..200 {
@@ -141,6 +144,7 @@ async fn standard_error_that_nobody_reads_holds_up_no_call_and_no_stop() {
         assert!(told.elapsed() < PATIENCE, "it ends though nobody listens");
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
+    drop(unread);
     assert!(ended.success(), "{ended}");
     let took = told.elapsed();
     assert!(took < Duration::from_secs(5), "{took:?}");
