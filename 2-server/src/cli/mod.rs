@@ -26,6 +26,7 @@ use clap::{
 
 use crate::{
     config::{Config, ConfigError, Loaded},
+    interceptor::audit::is_unsafe,
     operations::telemetry,
 };
 

@@ -18,8 +18,7 @@ use self::{
     files::{Lines, meant},
     filter::Filter,
 };
-use super::{answer, say};
-use crate::interceptor::audit::is_unsafe;
+use super::{answer, is_unsafe, say};
 
 /// How often a file that is followed is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

@@ -10,11 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
-use sha2::{Digest as _, Sha256};
-
 use super::super::replace::folder_of;
-use crate::interceptor::hex::hex;
+use crate::interceptor::keys::fingerprint;
+use anyhow::Context as _;
 
 /// What was kept.
 pub(super) struct Kept {
@@ -82,5 +80,5 @@ fn beside(file: &Path, name: &str, digest: &str) -> PathBuf {
 }
 
 fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes())[..4])
+    fingerprint(text).chars().take(8).collect()
 }

@@ -17,14 +17,13 @@ use toml_edit::{ArrayOfTables, Table, value};
 
 use self::edit::{edit, find, named};
 use super::{
-    Misuse,
+    Misuse, is_unsafe,
     running::{self, Running},
     say,
 };
 use crate::{
     config::{Config, misplaced},
     interceptor::{
-        audit::is_unsafe,
         hex::hex,
         keys::{GrantSpec, KeySpec, fingerprint},
     },

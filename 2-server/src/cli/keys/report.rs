@@ -7,15 +7,12 @@ use std::{
 };
 
 use super::{
-    super::{answer, say},
+    super::{answer, is_unsafe, say},
     printable,
 };
 use crate::{
     config::{Config, misplaced},
-    interceptor::{
-        audit::is_unsafe,
-        keys::{GrantSpec, KeySpec, KeysError, KeysFile},
-    },
+    interceptor::keys::{GrantSpec, KeySpec, KeysError, KeysFile},
 };
 
 /// A key that runs out sooner is marked.
