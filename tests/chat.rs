@@ -157,3 +157,23 @@ async fn without_a_model_the_tutor_answers_and_says_who_it_is() {
         .await;
     assert_eq!(models.result()["structuredContent"]["provider"], "tutor");
 }
+
+#[tokio::test]
+async fn a_context_that_the_operator_doesnt_allow_never_reaches_the_engine() {
+    let (fake, server) = Server::with_fake(Mode::Normal, |config| {
+        config.limits.max_num_ctx = 4_096;
+    })
+    .await;
+    let chat = async |tokens: u32| {
+        let options = json!({ "num_ctx": tokens });
+        let arguments = json!({ "prompt": "hello", "options": options });
+        let answer = server.anonymous().call("ollama-chat", arguments).await;
+        answer.result().clone()
+    };
+    let refused = chat(4_097).await;
+    assert_eq!(refused["isError"], true, "{refused}");
+    let why = refused["content"][0]["text"].as_str().unwrap();
+    assert!(why.contains("from 1 to 4096"), "{why}");
+    assert_eq!(fake.chats().len(), 0);
+    assert_eq!(chat(4_096).await["isError"], false);
+}

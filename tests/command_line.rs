@@ -47,6 +47,7 @@ fn a_key_is_made_shown_once_and_taken_back() {
     let file = folder.path().join("config/keys.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains(&key), "only the digest is kept");
+    assert!(text.starts_with("# Who may call."), "{text}");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -153,11 +154,56 @@ fn policy_tells_the_decision_and_the_rule_that_made_it() {
         );
     }
     assert_eq!(explain(&["completion/complete"]).0, Some(2), "of what?");
+    let (code, text) = explain(&["tools/call", "wether-get"]);
+    assert!(
+        code == Some(1) && text.contains("there is no such tool: \"wether-get\""),
+        "{text}"
+    );
+    let (code, text) = explain(&["prompts/get", "nope"]);
+    assert!(code == Some(1) && text.contains("no such prompt"), "{text}");
 
     let ended = crate::support::keys(&[("bob", "\"*\"")]) + "expires = 2020-01-01\n";
     std::fs::write(folder.path().join("keys.toml"), ended).unwrap();
     let (code, text) = explain(&["tools/call", "echo"]);
     assert!(code == Some(1) && text.contains("has expired"), "{text}");
+}
+
+#[test]
+fn policy_knows_networks_names_its_file_and_refuses_what_isnt_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let bob = crate::support::keys(&[("bob", "\"*\"")]);
+    let text = bob + "allow = [\"10.0.0.0/8\", \"192.168.1.7\"]\n";
+    std::fs::write(folder.path().join("keys.toml"), text).unwrap();
+    let explain = |arguments: &[&str]| {
+        let output = run(folder.path(), &[&["policy", "explain"], arguments].concat());
+        (output.status.code(), out(&output) + &err(&output))
+    };
+    let bob = ["--key", "bob", "--file", "keys.toml"];
+    let from = |address| [&bob[..], &["--from", address, "tools/call", "echo"]].concat();
+    for good in ["10.1.2.3", "::ffff:10.1.2.3", "192.168.1.7"] {
+        let (code, text) = explain(&from(good));
+        assert!(code == Some(0) && text.starts_with("ALLOWED"), "{text}");
+    }
+    let (code, text) = explain(&from("192.168.1.8"));
+    assert!(
+        code == Some(1) && text.contains("may be used from 10.0.0.0/8, 192.168.1.7 alone"),
+        "{text}"
+    );
+    let (code, text) = explain(&["--key", "eve", "--file", "keys.toml", "tools/call", "echo"]);
+    assert!(
+        code == Some(2) && text.contains("no key called \"eve\" in keys.toml"),
+        "{text}"
+    );
+    let (code, text) = explain(&[&bob[..], &["tool/call", "echo"]].concat());
+    assert!(
+        code == Some(2) && text.contains("did you mean tools/call?"),
+        "{text}"
+    );
+    let (code, text) = explain(&["tools/call", "echo"]);
+    assert!(
+        code == Some(2) && text.contains("--key <NAME>|--anonymous"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -234,4 +280,20 @@ fn help_shows_an_example_and_the_exit_codes() {
         assert!(help.contains(path), "{path}: {help}");
     }
     assert_eq!(run(folder.path(), &["--nonsense"]).status.code(), Some(2));
+}
+
+#[test]
+fn who_wants_to_serve_or_to_give_a_key_is_told_how() {
+    let folder = tempfile::tempdir().unwrap();
+    for (typed, said) in [
+        (&["serve"][..], "name no command"),
+        (&["start"], "--transport sse"),
+        (&["--key", "abc"], "MCP_CLIENT_KEY"),
+        (&["--transprt", "sse"], "--transport"),
+    ] {
+        let output = run(folder.path(), typed);
+        assert_eq!(output.status.code(), Some(2), "{typed:?}");
+        assert!(err(&output).contains(said), "{}", err(&output));
+    }
+    assert_eq!(run(folder.path(), &["--version"]).status.code(), Some(0));
 }

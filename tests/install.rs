@@ -139,8 +139,9 @@ fn each_host_gets_the_entry_keeps_what_it_had_and_gets_its_file_back() {
         for comment in comments.filter(|_| has_comments) {
             assert!(after.contains(comment), "{host}: {comment} is gone");
         }
-        let kept = format!("{}.before-mcp-server", file.display());
-        assert_eq!(fs::read_to_string(kept).unwrap(), before, "{host}");
+        let kept = text.split("what it was is in ").nth(1).unwrap();
+        let kept = kept.lines().next().unwrap().to_owned();
+        assert_eq!(fs::read_to_string(&kept).unwrap(), before, "{host}");
 
         let again = home.run(&["install", host], &[]);
         assert!(
@@ -151,14 +152,15 @@ fn each_host_gets_the_entry_keeps_what_it_had_and_gets_its_file_back() {
 
         let undone = home.run(&["install", host, "--undo"], &[]);
         assert!(undone.status.success(), "{host}: {}", said(&undone));
-        assert_eq!(parsed(&fs::read_to_string(&file).unwrap()), had, "{host}");
-        if had.get(key).is_some() && host != "cursor" {
-            assert_eq!(
-                fs::read_to_string(&file).unwrap(),
-                before,
-                "{host}: to the last character"
-            );
-        }
+        assert_eq!(
+            fs::read_to_string(&file).unwrap(),
+            before,
+            "{host}: to the last character"
+        );
+        assert!(
+            !Path::new(&kept).exists(),
+            "{host}: it is back in its place"
+        );
         let nothing = home.run(&["install", host, "--undo"], &[]);
         assert!(nothing.status.success() && said(&nothing).contains("nothing to undo"));
     }
@@ -191,6 +193,14 @@ fn a_host_that_was_never_configured_gets_a_file_and_one_that_isnt_there_gets_non
     assert!(home.run(&["install", "cursor"], &[]).status.success());
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600, "it may come to hold a key");
+    assert!(
+        home.run(&["install", "cursor", "--undo"], &[])
+            .status
+            .success()
+    );
+    assert!(!file.exists(), "there was none before");
+    let shown = home.run(&["install", "zed", "--print"], &[]);
+    assert!(shown.status.success() && said(&shown).contains("\"command\""));
     let output = home.run(&["install", "zed"], &[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
@@ -234,16 +244,8 @@ fn the_configuration_goes_along_by_its_absolute_path_and_a_key_only_when_asked()
         fs::write(folder.join("server.toml"), text).unwrap();
     };
     let install = ["--config", "server.toml", "install", "cursor"];
+    // Relative to the configuration, so the host's own folder doesn't matter.
     config("keys.toml");
-    let relative = home.run(&install, &[]);
-    assert_eq!(relative.status.code(), Some(2));
-    assert!(
-        said(&relative).contains("auth.keys_file is keys.toml"),
-        "{}",
-        said(&relative)
-    );
-
-    config(&folder.join("keys.toml").display().to_string());
     let keyless = home.run(&install, &[]);
     assert_eq!(keyless.status.code(), Some(2));
     assert!(said(&keyless).contains("--with-key"), "{}", said(&keyless));
@@ -258,4 +260,66 @@ fn the_configuration_goes_along_by_its_absolute_path_and_a_key_only_when_asked()
     let written = fs::canonicalize(entry["args"][1].as_str().unwrap()).unwrap();
     assert_eq!(written, config);
     assert_eq!(entry["env"]["MCP_CLIENT_KEY"], "mcp_secret");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_entry_of_the_same_name_is_replaced_only_when_asked_and_comes_back() {
+    let own = r#"{ "command": "x", "env": { "TOKEN": "somebody-elses-secret" } }"#;
+    let before = format!("{{\n\t\"mcpServers\": {{\n\t\t\"learn-mcp\": {own}\n\t}}\n}}\n");
+    let (home, file) = Home::with(".cursor/mcp.json", Some(&before));
+    let now = || fs::read_to_string(&file).unwrap();
+    let refused = home.run(&["install", "cursor"], &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(said(&refused).contains("--replace"), "{}", said(&refused));
+    assert!(!said(&refused).contains("secret"), "{}", said(&refused));
+    assert_eq!(now(), before);
+
+    let run = |arguments: &[&str]| {
+        let output = home.run(&[&["install", "cursor"], arguments].concat(), &[]);
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    run(&["--replace"]);
+    assert!(!now().contains("secret"));
+    run(&["--undo"]);
+    assert_eq!(now(), before, "to the last byte");
+
+    // Twice, with another configuration: each undo takes one back.
+    fs::write(home.0.path().join("server.toml"), "").unwrap();
+    run(&["--replace"]);
+    let once = now();
+    run(&["--replace", "--config", "server.toml"]);
+    run(&["--undo"]);
+    assert_eq!(now(), once);
+    run(&["--undo"]);
+    assert_eq!(now(), before);
+
+    // The host has written its file since: what it wrote stays, and the entry comes back.
+    run(&["--replace"]);
+    fs::write(&file, now().replacen('{', "{\n\t\"theme\": \"dark\",", 1)).unwrap();
+    let text = run(&["--undo"]);
+    assert!(text.contains("has changed since"), "{text}");
+    assert!(
+        now().contains(own) && now().contains("\"theme\": \"dark\""),
+        "{}",
+        now()
+    );
+    assert!(!now().contains("target/"), "{}", now());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_name_is_refused() {
+    let (home, file) = Home::with(".cursor/mcp.json", Some("{}"));
+    for name in ["", " ", "a/b", "a b", "\u{202e}"] {
+        let output = home.run(&["install", "cursor", "--name", name], &[]);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(
+            said(&output).contains("such as learn-mcp"),
+            "{}",
+            said(&output)
+        );
+    }
+    assert_eq!(fs::read_to_string(file).unwrap(), "{}");
 }

@@ -53,8 +53,10 @@ mod configuration;
 // Standard output carries the protocol and nothing else.
 mod stdio;
 // The command line: keys, policy, audit; and connecting a host.
+mod audit_command;
 mod command_line;
 mod install;
+mod keys_command;
 // For whoever runs it: TLS, readiness, numbers, pages of other origins.
 mod operations;
 // A call's place in a larger work goes with it to the engine, and to a collector.

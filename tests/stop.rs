@@ -1,6 +1,10 @@
 //! A server that is told to stop: calls end, and what lasts for ever doesn't hold it up.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -73,4 +77,75 @@ async fn a_stream_that_would_last_for_ever_ends() {
     tokio::time::timeout(PATIENCE, both)
         .await
         .expect("both end");
+}
+
+/// A server whose standard error nobody reads, as behind Ctrl-S or a log driver that hangs.
+struct Unheard(Child);
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn standard_error_that_nobody_reads_holds_up_no_call_and_no_stop() {
+    let child = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+        .env_clear()
+        .env("MCP_LLM__PROVIDER", "tutor")
+        .env("MCP_SERVER__PORT", "0")
+        .env("MCP_LOG__LEVEL", "info,rmcp=trace")
+        .env("MCP_AUDIT__STDERR", "false")
+        .env("MCP_LIMITS__BURST", "1000")
+        .args(["--transport", "sse"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut server = Unheard(child);
+    // Its first words are read, and then no more.
+    let mut unread = BufReader::new(server.0.stderr.take().unwrap());
+    let url = loop {
+        let mut line = String::new();
+        assert!(unread.read_line(&mut line).unwrap() > 0, "it starts");
+        if let Some((_, rest)) = line.split_once("listening on ") {
+            break rest.split("/mcp").next().unwrap().to_owned();
+        }
+    };
+    let client = Wire::new(&format!("{url}/mcp"), None);
+    let health = format!("{url}/healthz");
+    let alive = async || {
+        let asked = client.http.get(&health).timeout(PATIENCE);
+        asked.send().await.is_ok()
+    };
+    // Each says more than a line; a pipe holds 64 KiB.
+    let calls = async {
+        for _ in 0..200 {
+            let code = json!({ "code": "x".repeat(1_000) });
+            let prompt = json!({ "name": "review-code", "arguments": code });
+            let answer = client.request("prompts/get", prompt).await;
+            assert_eq!(answer.status, 200);
+        }
+        assert!(alive().await);
+    };
+    tokio::time::timeout(PATIENCE, calls)
+        .await
+        .expect("every call ends");
+    let told = Instant::now();
+    let kill = Command::new("kill").arg(server.0.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    let ended = loop {
+        if let Some(status) = server.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(told.elapsed() < PATIENCE, "it ends though nobody listens");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    drop(unread);
+    assert!(ended.success(), "{ended}");
+    let took = told.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

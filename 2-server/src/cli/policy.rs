@@ -1,21 +1,26 @@
 //! `mcp-server policy explain`: what would happen, and which rule says so.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use futures_util::FutureExt as _;
-use rmcp::model::JsonObject;
+use rmcp::{ServerHandler as _, model::JsonObject};
 
-use super::{Misuse, answer};
+use super::{Misuse, answer, keys};
 use crate::{
     app::App,
-    config::Audit,
+    config::{Audit, nearest},
+    features::prompts,
     interceptor::{
         Authenticate as _, Grants, Target,
         access::Decision,
-        keys::resolve,
-        protocol::{TargetKind, method},
+        keys::{KeySpec, KeysFile, network, resolve},
+        protocol::{METHODS, TargetKind, method},
     },
 };
 
@@ -35,13 +40,20 @@ enum PolicyCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("caller").args(["key", "anonymous"]).required(true)))]
 struct Explain {
     /// The caller: a key's name in the keys file.
-    #[arg(long, value_name = "NAME", required_unless_present = "anonymous")]
+    #[arg(long, value_name = "NAME")]
     key: Option<String>,
     /// The caller: one without a key.
-    #[arg(long, conflicts_with = "key")]
+    #[arg(long)]
     anonymous: bool,
+    /// The keys file; else the one that `mcp-server keys` takes.
+    #[arg(long, value_name = "FILE", conflicts_with = "anonymous")]
+    file: Option<PathBuf>,
+    /// The address that the caller calls from. Without it, networks aren't looked at.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<IpAddr>,
     /// The method, such as tools/call.
     method: String,
     /// What it acts on: a tool, a URI or a prompt.
@@ -55,6 +67,10 @@ impl Policy {
     pub(super) fn run(self, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         let PolicyCommand::Explain(explain) = self.command;
         let mut config = super::load(file)?;
+        if explain.key.is_some() {
+            // The same as `mcp-server keys` takes.
+            config.auth.keys_file = Some(keys::file(explain.file.clone(), &config, file));
+        }
         // Asking must not touch the record of a server that runs.
         config.audit = Audit {
             stderr: false,
@@ -92,7 +108,7 @@ impl Explain {
             }
             // A task is there for its owner, whatever the scopes are.
             Some((TargetKind::Nothing | TargetKind::Task, false)) => None,
-            None => Some(Target::Custom(&self.method)),
+            None => return Err(no_such_method(&self.method).into()),
         };
         let Some(target) = target else {
             answer(format_args!(
@@ -106,6 +122,10 @@ impl Explain {
             ))?;
             return Ok(ExitCode::SUCCESS);
         };
+        if let Some(unknown) = unknown(app, target) {
+            answer(format_args!("REFUSED  {unknown}"))?;
+            return Ok(ExitCode::FAILURE);
+        }
         let arguments: Option<JsonObject> = self
             .arguments
             .as_deref()
@@ -150,7 +170,18 @@ impl Explain {
     fn caller(&self, app: &App) -> anyhow::Result<Option<(String, Grants)>> {
         match &self.key {
             Some(name) => {
-                let principal = app.keys.by_name(name).ok_or_else(|| Misuse(format!("there is no key called \"{name}\": mcp-server keys list shows what there is")))?;
+                let path = app
+                    .config
+                    .auth
+                    .keys_file
+                    .as_deref()
+                    .unwrap_or(Path::new(""));
+                let principal = app.keys.by_name(name).ok_or_else(|| {
+                    Misuse(format!(
+                        "there is no key called \"{name}\" in {}: mcp-server keys list shows what there is, --file names another file",
+                        path.display()
+                    ))
+                })?;
                 let now = app
                     .pipeline
                     .authenticator()
@@ -158,6 +189,14 @@ impl Explain {
                     .now_or_never();
                 if let Some(Err(denial)) = now {
                     answer(format_args!("REFUSED  {name}: {}", denial.reason))?;
+                    return Ok(None);
+                }
+                if let Some(from) = self.from
+                    && let Some(allowed) = kept_out(path, name, from)?
+                {
+                    answer(format_args!(
+                        "REFUSED  {name}: the key may be used from {allowed} alone, and {from} isn't in there"
+                    ))?;
                     return Ok(None);
                 }
                 Ok(Some((
@@ -177,4 +216,39 @@ impl Explain {
             .into()),
         }
     }
+}
+
+/// The networks of a key, if this address is in none of them.
+fn kept_out(path: &Path, name: &str, from: IpAddr) -> anyhow::Result<Option<String>> {
+    let file = KeysFile::parse(path, &KeysFile::text(path)?)?;
+    let named = file.keys.into_iter().find(|key| key.name == name);
+    let allow = named.map(|key: KeySpec| key.allow).unwrap_or_default();
+    let from = from.to_canonical();
+    let mut networks = allow.iter().filter_map(|text| network(text));
+    let is_in = allow.is_empty() || networks.any(|network| network.contains(&from));
+    Ok((!is_in).then(|| allow.join(", ")))
+}
+
+/// Why there is nothing to ask about: a tool or prompt of that name isn't there for anybody.
+fn unknown(app: &App, target: Target<'_>) -> Option<String> {
+    let (kind, name, is_there) = match target {
+        Target::Tool(name) => ("tool", name, app.guard.get_tool(name).is_some()),
+        Target::Prompt(name) => ("prompt", name, prompts::find(name).is_ok()),
+        Target::Resource(_) | Target::Custom(_) => return None,
+    };
+    (!is_there).then(|| format!("there is no such {kind}: \"{name}\""))
+}
+
+fn no_such_method(method: &str) -> Misuse {
+    let known = || METHODS.iter().map(|method| method.name);
+    Misuse(match nearest(method, known()) {
+        Some(meant) => format!("there is no method \"{method}\": did you mean {meant}?"),
+        None => {
+            let known: Vec<&str> = known().collect();
+            format!(
+                "there is no method \"{method}\": there are {}",
+                known.join(", ")
+            )
+        }
+    })
 }

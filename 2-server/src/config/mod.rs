@@ -2,14 +2,16 @@
 //!
 //! Whatever is unknown, unreadable or contradictory stops the start, with the file, the line and
 //! the nearest known name. A server with a broken configuration must not run with defaults.
+//!
+//! | file | the question it answers |
+//! |---|---|
+//! | `mod.rs` | What can be set, and what holds when nothing is? |
+//! | `load.rs` | Which value comes from where? |
+//! | `environment.rs` | What does a variable mean? |
+//! | `check.rs`, `reach.rs`, `rights.rs`, `log_level.rs` | Which settings can't work, alone or together? |
+//! | `problem.rs` | How is a mistake told? |
 
-use std::{
-    collections::BTreeMap,
-    fmt, fs,
-    net::IpAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
@@ -17,15 +19,25 @@ use crate::{
     interceptor::{
         LimitSettings, Rate,
         audit::{FileSettings, JournalSettings},
-        keys::{GrantSpec, Role, Roles, network, resolve},
+        keys::{GrantSpec, Role, Roles, network},
     },
     transport::HttpSettings,
 };
 
+mod check;
 mod environment;
+mod load;
+mod log_level;
 mod problem;
+mod reach;
+mod rights;
 
+pub use load::{Loaded, Origin};
 pub use problem::ConfigError;
+
+pub(crate) use log_level::directives;
+pub(crate) use problem::nearest;
+pub(crate) use rights::misplaced;
 
 /// Everything that can be set. The README's table names each of them, and a test compares.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +47,8 @@ pub struct Config {
     pub server: Server,
     /// Who may call.
     pub auth: Auth,
-    /// Named sets of scopes.
+    /// Named sets of scopes: the built-in ones, and what the file names in addition or instead.
+    #[serde(deserialize_with = "besides_the_built_in")]
     pub roles: Roles,
     /// How much a caller may ask.
     pub limits: Limits,
@@ -146,6 +159,8 @@ pub struct Limits {
     pub concurrent: u32,
     /// How many identities are remembered at once; beyond it a newcomer waits.
     pub max_identities: usize,
+    /// The largest context, in tokens, that a caller may ask the language model for.
+    pub max_num_ctx: u32,
     /// Tighter rates for single tools, on top: `[limits.tools.NAME]`.
     pub tools: BTreeMap<String, Rate>,
 }
@@ -216,29 +231,42 @@ pub enum LogFormat {
     Json,
 }
 
+/// The roles that are there without a word.
+fn built_in_roles() -> Roles {
+    let role = |scopes: &[&str]| Role {
+        scopes: scopes
+            .iter()
+            .map(|scope| GrantSpec::Scope((*scope).to_owned()))
+            .collect(),
+        includes: Vec::new(),
+    };
+    Roles::from([
+        ("admin".to_owned(), role(&["*"])),
+        (
+            "user".to_owned(),
+            role(&["tools:*", "resources:*", "prompts:*"]),
+        ),
+        (
+            "viewer".to_owned(),
+            role(&["tools:util:echo", "resources:docs:read"]),
+        ),
+    ])
+}
+
+/// A file that names one role keeps the others: a deleted line changes nothing, and a key that has
+/// a built-in role doesn't lose it because somebody wrote another one down.
+fn besides_the_built_in<'de, D: Deserializer<'de>>(named: D) -> Result<Roles, D::Error> {
+    let mut roles = built_in_roles();
+    roles.extend(Roles::deserialize(named)?);
+    Ok(roles)
+}
+
 impl Default for Config {
     fn default() -> Self {
-        let role = |scopes: &[&str]| Role {
-            scopes: scopes
-                .iter()
-                .map(|scope| GrantSpec::Scope((*scope).to_owned()))
-                .collect(),
-            includes: Vec::new(),
-        };
         Self {
             server: Server::default(),
             auth: Auth::default(),
-            roles: Roles::from([
-                ("admin".to_owned(), role(&["*"])),
-                (
-                    "user".to_owned(),
-                    role(&["tools:*", "resources:*", "prompts:*"]),
-                ),
-                (
-                    "viewer".to_owned(),
-                    role(&["tools:util:echo", "resources:docs:read"]),
-                ),
-            ]),
+            roles: built_in_roles(),
             limits: Limits::default(),
             audit: Audit::default(),
             llm: mcp_llm::Settings::default(),
@@ -319,6 +347,7 @@ impl Default for Limits {
             burst: 120,
             concurrent: 32,
             max_identities: 100_000,
+            max_num_ctx: 32_768,
             tools: BTreeMap::new(),
         }
     }
@@ -366,216 +395,11 @@ impl Default for Metrics {
 }
 
 impl Config {
-    /// Reads the file, puts the environment on top, and refuses what can't work.
-    ///
-    /// Without a file, the defaults are what the environment goes on top of.
-    ///
-    /// # Errors
-    /// [`ConfigError`], which names the file and line, or the variable.
-    pub fn load(
-        file: Option<&Path>,
-        environment: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        let text = match file {
-            Some(path) => fs::read_to_string(path).map_err(|source| ConfigError::Read {
-                path: path.into(),
-                source,
-            })?,
-            None => String::new(),
-        };
-        let path = file.unwrap_or_else(|| Path::new("(no file)"));
-        // Once as it is, so that a mistake is found at its line; then with the environment.
-        let _: Self =
-            toml::from_str(&text).map_err(|error| problem::locate(path, &text, &error))?;
-        let table = text
-            .parse()
-            .map_err(|error: toml::de::Error| problem::locate(path, &text, &error))?;
-        let config = environment::overlay(table, environment)?;
-        config.check()?;
-        Ok(config)
-    }
-
     /// Whether a caller without a key may come in.
     pub fn anonymous(&self) -> bool {
         self.auth
             .anonymous
             .unwrap_or(self.server.mode != Mode::Prod)
-    }
-
-    /// Refuses what contradicts itself. Everything here would otherwise leave a door open.
-    fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |field: &str, why: String| {
-            Err(ConfigError::Refused {
-                field: field.to_owned(),
-                why,
-            })
-        };
-        let Server { mode, host, .. } = self.server;
-        if !host.is_loopback() {
-            if mode != Mode::Prod {
-                return refuse(
-                    "server.host",
-                    format!(
-                        "{host} can be reached from outside, and mode is {mode}: use 127.0.0.1, or mode = \"prod\" with keys"
-                    ),
-                );
-            }
-            if self.server.trusted_proxies.is_empty() && self.server.tls_cert.is_none() {
-                return refuse(
-                    "server.host",
-                    format!(
-                        "{host} can be reached from outside without encryption: set server.tls_cert and server.tls_key, or name the TLS proxy in front of it in server.trusted_proxies"
-                    ),
-                );
-            }
-            if self.server.allowed_hosts.is_empty() {
-                return refuse(
-                    "server.allowed_hosts",
-                    "name the host names that clients use, or every request is refused".to_owned(),
-                );
-            }
-        }
-        if let Some(all) = self
-            .server
-            .trusted_proxies
-            .iter()
-            .find(|net| net.prefix_len() == 0)
-        {
-            return refuse(
-                "server.trusted_proxies",
-                format!(
-                    "{all} is every address, and whoever is trusted can say any address for its own: name the proxies alone"
-                ),
-            );
-        }
-        for (field, listed) in [
-            ("server.allowed_hosts", &self.server.allowed_hosts),
-            ("server.allowed_origins", &self.server.allowed_origins),
-        ] {
-            if let Some(wide) = listed.iter().find(|it| it.contains('*') || *it == "null") {
-                return refuse(
-                    field,
-                    format!(
-                        "\"{wide}\" would be anybody, and nothing is matched by a pattern: name each one"
-                    ),
-                );
-            }
-        }
-        if self.server.tls_cert.is_some() != self.server.tls_key.is_some() {
-            return refuse(
-                "server.tls_cert",
-                "TLS takes both server.tls_cert and server.tls_key".to_owned(),
-            );
-        }
-        if !self.metrics.host.is_loopback() && mode != Mode::Prod {
-            let why = format!(
-                "{} can be reached from outside, and mode is {mode}: use 127.0.0.1",
-                self.metrics.host
-            );
-            return refuse("metrics.host", why);
-        }
-        if self.traces.endpoint.is_some() && !cfg!(feature = "otlp") {
-            let why = "this build can't report traces: build it with `cargo build --release --package mcp-server --features otlp`, or leave it out";
-            return refuse("traces.endpoint", why.to_owned());
-        }
-        if mode == Mode::Prod {
-            if self.auth.anonymous == Some(true) {
-                return refuse(
-                    "auth.anonymous",
-                    "in prod every caller needs a key".to_owned(),
-                );
-            }
-            if !self.audit.stderr && self.audit.file.is_none() {
-                return refuse(
-                    "audit",
-                    "in prod the record can't be switched off: set audit.stderr or audit.file"
-                        .to_owned(),
-                );
-            }
-        }
-        if !self.anonymous() && self.auth.keys_file.is_none() {
-            return refuse("auth.keys_file", "every caller needs a key, and there is no keys file: make one with `mcp-server keys add NAME --file config/keys.toml`".to_owned());
-        }
-        self.check_numbers()?;
-        self.check_time_outs()?;
-        resolve(
-            &self.roles,
-            &self.roles.keys().cloned().collect::<Vec<_>>(),
-            &self.auth.anonymous_scopes,
-        )
-        .map_err(|error| ConfigError::Refused {
-            field: "roles".to_owned(),
-            why: error.to_string(),
-        })?;
-        self.llm.validate().map_err(|error| ConfigError::Refused {
-            field: format!("llm.{}", error.field),
-            why: error.problem,
-        })
-    }
-
-    fn check_numbers(&self) -> Result<(), ConfigError> {
-        let positive = [
-            ("server.max_body_bytes", self.server.max_body_bytes as u64),
-            ("server.max_connections", self.server.max_connections as u64),
-            ("server.max_sessions", self.server.max_sessions as u64),
-            (
-                "server.max_sessions_per_identity",
-                self.server.max_sessions_per_identity as u64,
-            ),
-            ("server.max_sse_streams", self.server.max_sse_streams as u64),
-            (
-                "server.max_sse_streams_per_identity",
-                self.server.max_sse_streams_per_identity as u64,
-            ),
-            ("server.session_idle_ms", self.server.session_idle_ms),
-            (
-                "auth.failures_per_minute",
-                self.auth.failures_per_minute.into(),
-            ),
-            ("limits.per_minute", self.limits.per_minute.into()),
-            ("limits.burst", self.limits.burst.into()),
-            ("limits.concurrent", self.limits.concurrent.into()),
-            ("limits.max_identities", self.limits.max_identities as u64),
-            ("audit.keep", self.audit.keep.into()),
-        ];
-        for (field, value) in positive {
-            if value == 0 {
-                return Err(ConfigError::Refused {
-                    field: field.to_owned(),
-                    why: "must be at least 1".to_owned(),
-                });
-            }
-        }
-        if self.audit.max_bytes < 4096 {
-            return Err(ConfigError::Refused {
-                field: "audit.max_bytes".to_owned(),
-                why: "must be at least 4096".to_owned(),
-            });
-        }
-        Ok(())
-    }
-
-    /// connect < first byte < request, and a tool < request: an inner wait must end before the one
-    /// around it, or its own words never reach the caller.
-    fn check_time_outs(&self) -> Result<(), ConfigError> {
-        let request = self.server.request_timeout_ms;
-        for (field, inner) in [
-            ("llm.first_byte_timeout_ms", self.llm.first_byte_timeout_ms),
-            ("llm.idle_timeout_ms", self.llm.idle_timeout_ms),
-            ("llm.queue_timeout_ms", self.llm.queue_timeout_ms),
-            ("weather.timeout_ms", self.weather.timeout_ms),
-        ] {
-            if inner >= request {
-                let why = format!(
-                    "is {inner}, and server.request_timeout_ms is {request}: the request must last longer"
-                );
-                return Err(ConfigError::Refused {
-                    field: field.to_owned(),
-                    why,
-                });
-            }
-        }
-        Ok(())
     }
 
     /// The limits, as the interceptor takes them.
@@ -586,6 +410,12 @@ impl Config {
             concurrent: self.limits.concurrent.try_into().ok()?,
             capacity: self.limits.max_identities,
         })
+    }
+
+    /// The largest context that a caller may ask for; the configured one is always within it.
+    pub fn most_context(&self) -> u32 {
+        let configured = self.llm.num_ctx.unwrap_or_default();
+        self.limits.max_num_ctx.max(configured)
     }
 
     /// The record's settings, as the interceptor takes them.

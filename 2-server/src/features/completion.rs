@@ -9,13 +9,17 @@ use rmcp::{
     model::{CompleteResult, CompletionInfo},
 };
 
+use super::tools::untrusted;
+
 /// What an argument could be.
 #[derive(Debug, Clone, Copy)]
 pub enum Choices {
     /// Anything; there is nothing to propose.
     None,
-    /// One of these.
-    Fixed(&'static [&'static str]),
+    /// One of these and nothing else.
+    OneOf(&'static [&'static str]),
+    /// One of these, or something like them.
+    Such(&'static [&'static str]),
     /// A term of the glossary.
     Concepts,
     /// A page of the learning path.
@@ -43,7 +47,9 @@ impl Choices {
     ) -> Result<CompleteResult, ErrorData> {
         let all = match self {
             Self::None => Vec::new(),
-            Self::Fixed(values) => values.iter().map(|value| (*value).to_owned()).collect(),
+            Self::OneOf(values) | Self::Such(values) => {
+                values.iter().map(|value| (*value).to_owned()).collect()
+            }
             Self::Concepts => CONCEPTS.iter().map(|term| (*term).to_owned()).collect(),
             Self::Pages => pages::all().map(|page| page.name.to_owned()).collect(),
             // A provider that doesn't answer is no reason to fail while somebody types.
@@ -52,7 +58,13 @@ impl Choices {
                     tracing::debug!(error = error.internal(), "no models to propose");
                     Vec::new()
                 },
-                |models| models.into_iter().map(|model| model.name).collect(),
+                |models| {
+                    let clean = |mut model| {
+                        untrusted::model(&mut model);
+                        model.name
+                    };
+                    models.into_iter().map(clean).collect()
+                },
             ),
         };
         propose(all, typed)

@@ -17,7 +17,7 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-use super::completion::Choices;
+use super::{completion::Choices, tools::untrusted};
 use crate::{
     config::Config,
     interceptor::{Journal, Principal},
@@ -205,14 +205,16 @@ impl Library {
             ErrorData::internal_error(error.public, None)
         };
         let models = self.provider.models().await.map_err(failed)?;
-        let Some(model) = models.into_iter().find(|model| model.name == name) else {
+        let Some(mut model) = models.into_iter().find(|model| model.name == name) else {
             return Ok(None);
         };
         let health = self.provider.health().await.map_err(failed)?;
+        let is_default = model.name == health.default_model;
+        untrusted::model(&mut model);
         Ok(Some(json!({
             "name": model.name,
             "provider": health.provider,
-            "default": model.name == health.default_model,
+            "default": is_default,
             "size": model.size,
             "parameters": model.parameters,
             "quantization": model.quantization,

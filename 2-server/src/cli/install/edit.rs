@@ -57,24 +57,54 @@ impl Entry {
     }
 }
 
+/// Windows' Notepad begins a file with it. It isn't JSON, and stays where it is.
+const BOM: &str = "\u{feff}";
+/// Stands for an entry's own text while the tree is written out. No host's file holds it.
+const PLACEHOLDER: &str = "mcp-server: the entry that was here before";
+
+/// The entry of that name, as it is written; `None` when there is none.
+///
+/// # Errors
+/// Why the text can't be edited.
+pub(super) fn find(text: &str, key: &str, name: &str) -> Result<Option<String>, String> {
+    let (_root, object) = open(without_bom(text), key, name)?;
+    let servers = object.object_value(key);
+    let value = servers.and_then(|servers| servers.get(name)?.value());
+    Ok(value.map(|value| value.to_string()))
+}
+
 /// Puts the entry under `key`, in place of one with the same name.
 ///
 /// # Errors
 /// Why the text can't be edited; nothing is lost then.
 pub(super) fn put(text: &str, key: &str, name: &str, entry: &Entry) -> Result<String, String> {
-    let (root, object) = open(text)?;
+    set(text, key, name, entry.value())
+}
+
+/// Puts back an entry as it was written.
+///
+/// # Errors
+/// Why the text can't be edited.
+pub(super) fn put_back(text: &str, key: &str, name: &str, was: &str) -> Result<String, String> {
+    let value = CstInputValue::String(PLACEHOLDER.to_owned());
+    let text = set(text, key, name, value)?;
+    Ok(text.replacen(&format!("\"{PLACEHOLDER}\""), was, 1))
+}
+
+fn set(text: &str, key: &str, name: &str, value: CstInputValue) -> Result<String, String> {
+    let (root, object) = open(without_bom(text), key, name)?;
     let servers = object
         .object_value_or_create(key)
         .ok_or_else(|| format!("\"{key}\" in it is no object"))?;
     match servers.get(name) {
-        Some(property) => property.set_value(entry.value()),
+        Some(property) => property.set_value(value),
         None => {
-            servers.append(name, entry.value());
+            servers.append(name, value);
         }
     }
     servers.ensure_multiline();
     object.ensure_multiline();
-    Ok(root.to_string())
+    Ok(with_bom_of(text, root.to_string()))
 }
 
 /// Takes the entry out; `None` when it isn't there.
@@ -82,7 +112,7 @@ pub(super) fn put(text: &str, key: &str, name: &str, entry: &Entry) -> Result<St
 /// # Errors
 /// Why the text can't be edited.
 pub(super) fn take(text: &str, key: &str, name: &str) -> Result<Option<String>, String> {
-    let (root, object) = open(text)?;
+    let (root, object) = open(without_bom(text), key, name)?;
     let Some(servers) = object.object_value(key) else {
         return Ok(None);
     };
@@ -97,16 +127,41 @@ pub(super) fn take(text: &str, key: &str, name: &str) -> Result<Option<String>, 
     {
         property.remove();
     }
-    Ok(Some(root.to_string()))
+    Ok(Some(with_bom_of(text, root.to_string())))
 }
 
-fn open(text: &str) -> Result<(CstRootNode, CstObject), String> {
+fn open(text: &str, key: &str, name: &str) -> Result<(CstRootNode, CstObject), String> {
     let root = CstRootNode::parse(text, &ParseOptions::default())
         .map_err(|error| format!("it isn't JSON: {error}"))?;
     let object = root
         .object_value_or_create()
         .ok_or("it holds something else than an object")?;
+    // We would edit the first of two, and hosts read the last.
+    let servers = object.object_value(key);
+    for (object, name) in [(Some(&object), key), (servers.as_ref(), name)] {
+        if object.is_some_and(|object| is_twice(object, name)) {
+            return Err(format!("\"{name}\" stands in it twice: leave one"));
+        }
+    }
     Ok((root, object))
+}
+
+fn is_twice(object: &CstObject, name: &str) -> bool {
+    let names = object.properties().into_iter();
+    let same = names.filter(|property| property.decoded_name().as_deref() == Some(name));
+    same.count() > 1
+}
+
+fn without_bom(text: &str) -> &str {
+    text.strip_prefix(BOM).unwrap_or(text)
+}
+
+fn with_bom_of(before: &str, after: String) -> String {
+    if before.starts_with(BOM) {
+        format!("{BOM}{after}")
+    } else {
+        after
+    }
 }
 
 #[cfg(test)]
@@ -198,6 +253,43 @@ mod tests {
         }
         assert_eq!(take("{}", "mcpServers", "learn-mcp"), Ok(None));
         assert_eq!(take("", "mcpServers", "learn-mcp"), Ok(None));
+    }
+
+    #[test]
+    fn a_mark_of_byte_order_stays_and_what_stands_twice_is_left_alone() {
+        let before = "\u{feff}{\r\n  \"servers\": {\r\n    \"other\": {}\r\n  }\r\n}\r\n";
+        let after = put(before, "servers", "learn-mcp", &entry()).unwrap();
+        assert!(after.starts_with("\u{feff}{") && after.contains("/opt/mcp-server"));
+        let undone = take(&after, "servers", "learn-mcp").unwrap();
+        assert_eq!(undone.as_deref(), Some(before));
+        for (twice, said) in [
+            (
+                "{\"servers\": {}, \"servers\": {}}",
+                "\"servers\" stands in it twice",
+            ),
+            (
+                "{\"servers\": {\"learn-mcp\": {}, \"learn\\u002dmcp\": {}}}",
+                "\"learn-mcp\" stands in it twice",
+            ),
+        ] {
+            let error = put(twice, "servers", "learn-mcp", &entry()).unwrap_err();
+            assert!(error.contains(said), "{error}");
+            assert!(take(twice, "servers", "learn-mcp").is_err());
+        }
+    }
+
+    #[test]
+    fn an_entry_is_put_back_as_it_was_written() {
+        let was = "{ \"command\": \"x\", /* mine */ \"env\": { \"TOKEN\": \"t\" } }";
+        let before = format!("{{\n  \"servers\": {{\n    \"learn-mcp\": {was}\n  }}\n}}\n");
+        assert_eq!(
+            find(&before, "servers", "learn-mcp").unwrap().as_deref(),
+            Some(was)
+        );
+        let after = put(&before, "servers", "learn-mcp", &entry()).unwrap();
+        assert!(!after.contains("TOKEN"));
+        let back = put_back(&after, "servers", "learn-mcp", was).unwrap();
+        assert_eq!(back, before);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 pub mod echo;
 pub mod ollama_chat;
 pub mod ollama_list_models;
-mod untrusted;
+mod schema;
+pub(super) mod untrusted;
 pub mod weather_get;
 
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub fn all(config: &Config, provider: &Arc<dyn Provider>) -> Result<Vec<Register
     Ok(vec![
         Registered::new(echo::Echo, "tools:util:echo")?,
         Registered::new(
-            ollama_chat::OllamaChat::new(Arc::clone(provider)),
+            ollama_chat::OllamaChat::new(Arc::clone(provider), config.most_context()),
             "tools:ollama:chat",
         )?,
         Registered::new(
@@ -133,12 +134,13 @@ impl Registered {
         let scope = Scope::parse(scope).map_err(|error| error.to_string())?;
         let mut meta = MetaObject::new();
         meta.0.insert(SCOPE_KEY.to_owned(), scope.as_str().into());
-        let definition =
-            rmcp::model::Tool::new(T::NAME, T::DESCRIPTION, schema_for_input::<T::Input>()?)
-                .with_title(T::TITLE)
-                .with_raw_output_schema(schema_for_output::<T::Output>())
-                .with_annotations(tool.annotations())
-                .with_meta(meta);
+        let takes = schema::of_input(&*schema_for_input::<T::Input>()?);
+        let gives = schema::of_output(&schema_for_output::<T::Output>());
+        let definition = rmcp::model::Tool::new(T::NAME, T::DESCRIPTION, takes)
+            .with_title(T::TITLE)
+            .with_raw_output_schema(gives)
+            .with_annotations(tool.annotations())
+            .with_meta(meta);
         let tool = Arc::new(tool);
         let run = move |arguments: JsonObject, context| {
             let tool = Arc::clone(&tool);
@@ -178,7 +180,7 @@ async fn run<T: Tool>(
     context: ToolContext,
 ) -> Result<CallToolResult, ErrorData> {
     let failed = |why: String| CallToolResult::error(vec![ContentBlock::text(why)]);
-    let input = match serde_json::from_value(arguments.into()) {
+    let input = match parse(arguments) {
         Ok(input) => input,
         Err(error) => return Ok(failed(format!("wrong arguments for {}: {error}", T::NAME))),
     };
@@ -195,5 +197,78 @@ async fn run<T: Tool>(
             Ok(result)
         }
         Err(ToolError(why)) => Ok(failed(why)),
+    }
+}
+
+/// The longest account of a mistake: one must not cost more than the mistake.
+const LONGEST_ACCOUNT: usize = 500;
+
+/// Reads a tool's arguments, and says of a wrong one which it is: `messages[2].role: …`.
+fn parse<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, String> {
+    serde_path_to_error::deserialize(serde_json::Value::Object(arguments)).map_err(|error| {
+        let path = error.path().to_string();
+        let what = error.inner().to_string();
+        let said = if path == "." || what.contains(&format!("`{path}`")) {
+            what
+        } else {
+            format!("{path}: {what}")
+        };
+        untrusted::line(&said, LONGEST_ACCOUNT)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn wrong<T: DeserializeOwned>(arguments: &serde_json::Value) -> String {
+        let Err(said) = parse::<T>(arguments.as_object().unwrap().clone()) else {
+            panic!("{arguments} is taken");
+        };
+        said
+    }
+
+    #[test]
+    fn a_wrong_argument_is_named_with_its_path() {
+        for (arguments, said) in [
+            (
+                json!({ "message": 5 }),
+                "message: invalid type: integer `5`, expected a string",
+            ),
+            (json!({}), "missing field `message`"),
+            (
+                json!({ "mesage": "x" }),
+                "unknown field `mesage`, expected `message`",
+            ),
+        ] {
+            assert_eq!(wrong::<echo::Input>(&arguments), said);
+        }
+        for (arguments, said) in [
+            (
+                json!({ "messages": [{ "role": "user" }, { "role": "king" }] }),
+                "messages[1].role: unknown variant `king`",
+            ),
+            (
+                json!({ "messages": [{ "role": "user", "images": ["", 7] }] }),
+                "messages[0].images[1]: invalid type",
+            ),
+            (json!({ "think": 3 }), "think: "),
+            (json!({ "options": [] }), "options: invalid type"),
+        ] {
+            let account = wrong::<ollama_chat::Input>(&arguments);
+            assert!(account.starts_with(said), "{account}");
+        }
+    }
+
+    #[test]
+    fn an_account_of_a_mistake_is_short_and_one_line() {
+        let long = format!("a\u{1b}[2J\u{202e}\n{}", "x".repeat(10_000));
+        for arguments in [json!({ "options": long }), json!({ long: 1 })] {
+            let account = wrong::<ollama_chat::Input>(&arguments);
+            assert!(account.chars().count() <= LONGEST_ACCOUNT, "{account}");
+            assert!(!account.contains(['\u{1b}', '\u{202e}', '\n']), "{account}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use rmcp::model::ToolAnnotations;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Tool, ToolContext, ToolError, ollama_chat::told};
+use super::{Answer, Tool, ToolContext, ToolError, ollama_chat::told, untrusted};
 
 /// The tool.
 pub struct OllamaListModels {
@@ -73,7 +73,8 @@ impl Tool for OllamaListModels {
         _context: ToolContext,
     ) -> Result<Answer<Output>, ToolError> {
         let health = self.provider.health().await.map_err(|error| told(&error))?;
-        let models = self.provider.models().await.map_err(|error| told(&error))?;
+        let mut models = self.provider.models().await.map_err(|error| told(&error))?;
+        models.iter_mut().for_each(untrusted::model);
         let mut text = format!("Provider: {}\n", health.provider);
         for model in &models {
             let default = if model.name == health.default_model {

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 /// The longest description of a tool, or of one of its arguments, that a model is shown.
 const MAX_DESCRIPTION: usize = 1_000;
+/// The longest name of a model, or of what it can do.
+const MAX_NAME: usize = 200;
 /// The longest result of a tool that a model is shown.
 pub(super) const MAX_RESULT: usize = 16_000;
 
@@ -50,9 +52,21 @@ pub(super) fn schema(value: &mut Value) {
 }
 
 /// One short line, for a name.
-pub(super) fn line(text: &str, most: usize) -> String {
+pub(in crate::features) fn line(text: &str, most: usize) -> String {
     let kept = text.chars().filter(|c| !c.is_control() && !is_hidden(*c));
     kept.take(most).collect()
+}
+
+/// What the engine says of a model goes to people's screens, and comes from whoever made the model.
+pub(in crate::features) fn model(model: &mut mcp_llm::Model) {
+    let texts = [
+        &mut model.name,
+        &mut model.parameters,
+        &mut model.quantization,
+    ];
+    for text in texts.into_iter().chain(&mut model.capabilities) {
+        *text = line(text, MAX_NAME);
+    }
 }
 
 /// Takes out what can't be seen: control characters, but for the line end and the tab, and what
@@ -68,6 +82,19 @@ pub(super) fn clean(text: &str) -> String {
 pub(super) fn without_controls(mut text: String) -> String {
     text.retain(|c| !is_control(c));
     text
+}
+
+/// Writes out what can't be seen, as `\\u{202e}`. For code, in which it is a finding.
+pub(in crate::features) fn written_out(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_control(c) && c != '\r' || is_hidden(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn is_control(c: char) -> bool {
@@ -126,6 +153,20 @@ mod tests {
         let mut value = serde_json::json!({ "properties": { "city": { "description": "a\u{e0041}\u{200b}b" } } });
         schema(&mut value);
         assert_eq!(value["properties"]["city"]["description"], "ab");
+    }
+
+    #[test]
+    fn what_a_models_maker_wrote_stays_on_its_line() {
+        let mut hostile = mcp_llm::Model {
+            name: "a\u{1b}[2J\u{202e}b\n".to_owned(),
+            size: 0,
+            parameters: String::new(),
+            quantization: String::new(),
+            capabilities: vec!["x\u{200b}".repeat(1_000)],
+        };
+        model(&mut hostile);
+        assert_eq!(hostile.name, "a[2Jb");
+        assert_eq!(hostile.capabilities, ["x".repeat(MAX_NAME)]);
     }
 
     proptest! {

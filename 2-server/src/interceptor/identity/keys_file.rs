@@ -2,13 +2,15 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    fs::{File, Metadata, OpenOptions},
+    io::{self, Read as _},
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -162,6 +164,11 @@ pub struct KeySpec {
 }
 
 impl KeySpec {
+    /// The moment that a date means; `None` when it is a time without a day.
+    pub fn moment(date: &toml::value::Datetime) -> Option<SystemTime> {
+        moment(date)
+    }
+
     fn compile(&self, grants: Arc<Grants>) -> Result<KeyRecord, KeysError> {
         let wrong = |what: String| KeysError::Key {
             name: self.name.clone(),
@@ -202,8 +209,8 @@ impl KeySpec {
 }
 
 /// What to do about a keys file that isn't there.
-fn make_one(error: &std::io::Error, path: &Path) -> String {
-    if error.kind() == std::io::ErrorKind::NotFound {
+fn make_one(error: &io::Error, path: &Path) -> String {
+    if error.kind() == io::ErrorKind::NotFound {
         format!(
             "; make it with `mcp-server keys add NAME --role user --file {}`",
             path.display()
@@ -213,11 +220,20 @@ fn make_one(error: &std::io::Error, path: &Path) -> String {
     }
 }
 
-/// A network, or an address alone, as people write them.
+/// A network, or an address alone, as people write them. `::ffff:10.0.0.0/104` is 10.0.0.0/8: the
+/// caller's address is looked at in that form, and would never be found in the other.
 pub(crate) fn network(text: &str) -> Option<IpNet> {
-    text.parse()
+    let network = text
+        .parse()
         .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    if let IpNet::V6(mapped) = network
+        && let Some(address) = mapped.addr().to_ipv4_mapped()
+        && let Some(length) = mapped.prefix_len().checked_sub(96)
+    {
+        return Ipv4Net::new(address, length).ok().map(IpNet::V4);
+    }
+    Some(network)
 }
 
 fn moment(date: &toml::value::Datetime) -> Option<SystemTime> {
@@ -241,11 +257,37 @@ pub enum KeysError {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Anyone could add a key.
     #[error("everybody on this machine may write {0}, and so give themselves a key: chmod 600 {0}")]
     OpenToAll(PathBuf),
+    /// Anyone could put another file in its place.
+    #[error(
+        "everybody on this machine may write the folder {folder}, and so put a keys file of their own there: chmod o-w {folder}"
+    )]
+    FolderOpenToAll {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Its owner could add a key.
+    #[error(
+        "{path} belongs to the user {owner}, who could give themselves a key: chown it to root, or to the user that the server runs as ({us})"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The user's number.
+        owner: u32,
+        /// Ours.
+        us: u32,
+    },
+    /// Reading a device or a pipe may never end.
+    #[error("{0} isn't a regular file: name the keys file itself")]
+    NotAFile(PathBuf),
+    /// No keys file is this long.
+    #[error("{0} is longer than {MAX_BYTES} bytes: it isn't a keys file")]
+    TooLong(PathBuf),
     /// The file isn't what it should be.
     #[error("{path}:{line}: {message}")]
     Syntax {
@@ -279,25 +321,44 @@ pub enum KeysError {
 }
 
 impl KeysFile {
-    /// Reads a keys file.
+    /// Reads a keys file, if nobody but its owner and root could have written it.
     ///
     /// # Errors
-    /// [`KeysError`] when it can't be read or isn't a keys file.
+    /// [`KeysError`] when it can't be read, isn't a keys file, or others may write it.
     pub fn read(path: &Path) -> Result<Self, KeysError> {
-        if is_open_to_all(path) {
-            return Err(KeysError::OpenToAll(path.into()));
-        }
-        let text = std::fs::read_to_string(path).map_err(|source| KeysError::Read {
-            path: path.into(),
-            source,
-        })?;
-        toml::from_str(&text).map_err(|error| KeysError::Syntax {
+        let (text, metadata) = read(path)?;
+        refuse_what_others_may_write(path, &metadata)?;
+        Self::parse(path, &text)
+    }
+
+    /// The text of a keys file, whoever may write it: for those who look after it.
+    ///
+    /// # Errors
+    /// [`KeysError`] when it can't be read.
+    pub fn text(path: &Path) -> Result<String, KeysError> {
+        read(path).map(|(text, _metadata)| text)
+    }
+
+    /// Reads the text of a keys file; the path is for errors.
+    ///
+    /// # Errors
+    /// [`KeysError::Syntax`] when it isn't a keys file.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, KeysError> {
+        toml::from_str(text).map_err(|error| KeysError::Syntax {
             path: path.into(),
             line: error.span().map_or(1, |span| {
                 text[..span.start.min(text.len())].matches('\n').count() + 1
             }),
             message: error.message().to_owned(),
         })
+    }
+
+    /// Whether a server could use it.
+    ///
+    /// # Errors
+    /// The first key, role or scope that is wrong.
+    pub fn check(&self, roles: &Roles) -> Result<(), KeysError> {
+        self.compile(roles).map(drop)
     }
 
     pub(super) fn compile(&self, roles: &Roles) -> Result<Vec<KeyRecord>, KeysError> {
@@ -330,14 +391,183 @@ impl KeysFile {
     }
 }
 
-/// Whoever may write the keys file may do everything.
+/// A million keys take less.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// The file's text, and what the system says of the file that was read. Whatever the path leads to,
+/// this ends: it is a file, it is opened without waiting, and it is read no further than the bound.
+fn read(path: &Path) -> Result<(String, Metadata), KeysError> {
+    let wrong = |source| KeysError::Read {
+        path: path.into(),
+        source,
+    };
+    // Before it is opened, which alone does something to some devices; and again on what was opened.
+    if !std::fs::metadata(path).map_err(wrong)?.is_file() {
+        return Err(KeysError::NotAFile(path.into()));
+    }
+    let file = open(path).map_err(wrong)?;
+    let metadata = file.metadata().map_err(wrong)?;
+    if !metadata.is_file() {
+        return Err(KeysError::NotAFile(path.into()));
+    }
+    let mut text = String::new();
+    let read = file.take(MAX_BYTES + 1).read_to_string(&mut text);
+    if read.map_err(wrong)? as u64 > MAX_BYTES {
+        return Err(KeysError::TooLong(path.into()));
+    }
+    Ok((text, metadata))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // A pipe that was put there in between must not be waited for.
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    options.open(path)
+}
+
+/// Whoever may write the keys file, or put another in its place, may do everything.
 #[cfg(unix)]
-fn is_open_to_all(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0)
+fn refuse_what_others_may_write(path: &Path, metadata: &Metadata) -> Result<(), KeysError> {
+    use std::os::unix::fs::MetadataExt as _;
+    const BY_OTHERS: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    if metadata.mode() & BY_OTHERS != 0 {
+        return Err(KeysError::OpenToAll(path.into()));
+    }
+    let us = rustix::process::geteuid().as_raw();
+    if metadata.uid() != us && metadata.uid() != 0 {
+        return Err(KeysError::Foreign {
+            path: path.into(),
+            owner: metadata.uid(),
+            us,
+        });
+    }
+    // Where a link stands counts, and where it leads.
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_gone| path.into());
+    for folder in [path.parent(), real.parent()].into_iter().flatten() {
+        let here = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        let open = std::fs::metadata(here).is_ok_and(|folder| {
+            // In a sticky folder, such as /tmp, a file is its owner's alone.
+            folder.mode() & BY_OTHERS != 0 && folder.mode() & STICKY == 0
+        });
+        if open {
+            return Err(KeysError::FolderOpenToAll {
+                folder: here.into(),
+            });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(not(unix))]
-fn is_open_to_all(_path: &Path) -> bool {
-    false
+fn refuse_what_others_may_write(_path: &Path, _metadata: &Metadata) -> Result<(), KeysError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod network_tests {
+    use super::network;
+
+    #[test]
+    fn an_address_means_the_same_in_each_of_its_forms() {
+        for (text, meant) in [
+            ("10.0.0.7", "10.0.0.7/32"),
+            ("::ffff:10.0.0.7", "10.0.0.7/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("::/0", "::/0"),
+        ] {
+            assert_eq!(network(text).unwrap().to_string(), meant, "{text}");
+        }
+        assert_eq!(network("home"), None);
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{Permissions, set_permissions},
+        os::unix::fs::PermissionsExt as _,
+        sync::mpsc,
+        time::Duration,
+    };
+
+    use super::*;
+
+    /// Reads on a thread of its own, so that a hang fails the test.
+    fn read_in_time(path: PathBuf) -> String {
+        let (sender, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            let read = KeysFile::read(&path).map_err(|error| error.to_string());
+            sender.send(read.map_or_else(|error| error, |_file| "good".to_owned()))
+        });
+        said.recv_timeout(Duration::from_secs(5)).unwrap()
+    }
+
+    #[test]
+    fn what_isnt_a_file_is_refused_before_it_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("keys.toml");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [pipe, "/dev/zero".into(), folder.path().into()] {
+            let said = read_in_time(path.clone());
+            assert!(said.contains("isn't a regular file"), "{path:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_everybody_may_write_is_refused_and_a_sticky_one_isnt() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys.toml");
+        std::fs::write(&keys, "").unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let link = elsewhere.path().join("link.toml");
+        std::os::unix::fs::symlink(&keys, &link).unwrap();
+        for (mode, good) in [(0o700, true), (0o777, false), (0o1777, true)] {
+            set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+            for path in [&keys, &link] {
+                let said = read_in_time(path.clone());
+                let fits = if good {
+                    said == "good"
+                } else {
+                    said.contains("chmod o-w")
+                };
+                assert!(fits, "{mode:o}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_refused() {
+        if !rustix::process::geteuid().is_root() {
+            return; // Only root can give a file away.
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys.toml");
+        std::fs::write(&keys, "").unwrap();
+        assert_eq!(read_in_time(keys.clone()), "good");
+        std::os::unix::fs::chown(&keys, Some(12_345), None).unwrap();
+        let said = read_in_time(keys);
+        assert!(said.contains("belongs to the user 12345"), "{said}");
+    }
+
+    #[test]
+    fn a_file_without_end_is_read_no_further_than_the_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys.toml");
+        // Sparse: it takes no room.
+        File::create(&keys).unwrap().set_len(MAX_BYTES * 4).unwrap();
+        assert!(read_in_time(keys).contains("isn't a keys file"));
+    }
 }

@@ -36,12 +36,17 @@ pub const KIND: &str = "learn-mcp/kind";
 /// The tool.
 pub struct OllamaChat {
     provider: Arc<dyn Provider>,
+    most_context: u32,
 }
 
 impl OllamaChat {
-    /// Chats with this provider.
-    pub fn new(provider: Arc<dyn Provider>) -> Self {
-        Self { provider }
+    /// Chats with this provider, and lets nobody ask for a larger context than this many tokens:
+    /// the engine takes memory for all of it, whatever the question is.
+    pub fn new(provider: Arc<dyn Provider>, most_context: u32) -> Self {
+        Self {
+            provider,
+            most_context,
+        }
     }
 }
 
@@ -126,7 +131,10 @@ pub struct OfferedTool {
 
 /// On, off, or how hard.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "write true, false, \"low\", \"medium\" or \"high\""
+)]
 pub enum Thinking {
     /// On or off.
     Switch(bool),
@@ -237,6 +245,7 @@ impl Tool for OllamaChat {
 
     async fn call(&self, input: Input, context: ToolContext) -> Result<Answer<Output>, ToolError> {
         let runs = input.run_tools;
+        check_context(&input.options, self.most_context)?;
         let mut request = request(input, &context)?;
         let mut progress = Progress::new(&context);
         if !runs {
@@ -322,6 +331,20 @@ impl OllamaChat {
 pub(super) fn told(error: &ProviderError) -> ToolError {
     tracing::warn!(error = error.internal(), "the language model failed");
     ToolError(error.public.clone())
+}
+
+fn check_context(options: &Map<String, Value>, most: u32) -> Result<(), ToolError> {
+    let good = |asked: &Value| {
+        asked
+            .as_u64()
+            .is_some_and(|it| (1..=most.into()).contains(&it))
+    };
+    if options.get("num_ctx").is_none_or(good) {
+        return Ok(());
+    }
+    Err(ToolError(format!(
+        "options.num_ctx must be a whole number from 1 to {most}, this server's bound: ask for less, or leave it out"
+    )))
 }
 
 fn request(input: Input, context: &ToolContext) -> Result<ChatRequest, ToolError> {
@@ -496,5 +519,38 @@ impl Progress {
         progress.meta = Some(meta);
         // A caller that is gone cancels the call by itself; nothing is lost here.
         let _ = peer.notify_progress(progress).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_context_beyond_the_bound_is_refused() {
+        let check = |options: Value| {
+            let checked = check_context(options.as_object().unwrap(), 8_192);
+            checked.map_err(|ToolError(why)| why)
+        };
+        for good in [
+            json!({}),
+            json!({ "num_ctx": 1 }),
+            json!({ "num_ctx": 8_192, "seed": 1 }),
+        ] {
+            assert_eq!(check(good), Ok(()));
+        }
+        for wrong in [
+            json!(8_193),
+            json!(0),
+            json!(-1),
+            json!(1e9),
+            json!("4096"),
+            json!(null),
+        ] {
+            let why = check(json!({ "num_ctx": wrong })).unwrap_err();
+            assert!(why.contains("from 1 to 8192"), "{wrong}: {why}");
+        }
     }
 }
