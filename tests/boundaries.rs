@@ -92,6 +92,7 @@ const SERVER: &[May] = &[
             "schemars",
             "serde",
             "serde_json",
+            "serde_path_to_error",
             "thiserror",
             "tokio",
             "tracing",

@@ -14,6 +14,7 @@ use std::{
 use async_trait::async_trait;
 use subtle::ConstantTimeEq as _;
 
+#[cfg(feature = "product")]
 pub(crate) use super::keys_file::network;
 use super::{
     authenticate::{Authenticate, Credential},
