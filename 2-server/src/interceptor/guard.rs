@@ -180,7 +180,9 @@ impl<H: ServerHandler> Guard<H> {
         params: Op::Params,
         context: Op::Context,
     ) -> Result<Op::Output, ErrorData> {
-        self.0.pass::<Op>(params, context).await
+        // Boxed: rmcp holds one future for all methods, as large as the largest of them, and moves it
+        // several times.
+        Box::pin(self.0.pass::<Op>(params, context)).await
     }
 }
 
