@@ -61,7 +61,7 @@ pub enum Failure {
         /// Where one may be.
         perhaps: Option<String>,
     },
-    /// The model, or whoever runs it, reports a failure.
+    /// The model, or the program that runs it, reports a failure.
     #[error("the model didn't answer: {0}")]
     Model(String),
     /// The connection broke after the request was sent: whether it ran is unknown.

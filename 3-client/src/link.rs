@@ -71,7 +71,7 @@ pub struct Link {
     wire: WireLog,
     asker: Option<Asker>,
     current: RwLock<Option<Arc<Session>>>,
-    /// Nothing while the lists are being read anew.
+    /// Nothing while the lists are being read again.
     listed: watch::Sender<Option<Arc<Listed>>>,
     again: Notify,
 }
@@ -106,7 +106,7 @@ impl Link {
     }
 
     /// Whether the server still offers exactly this tool, as the one that it was when a person, or a
-    /// rule, said yes. While the lists are being read anew, this waits for them.
+    /// rule, said yes. While the lists are being read again, this waits for them.
     ///
     /// # Errors
     /// [`Failure::Held`] when it doesn't.

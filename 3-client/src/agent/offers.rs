@@ -7,7 +7,7 @@ use crate::chat::Offer;
 
 /// The tool that this client itself offers, for each server that has resources.
 pub const READ_RESOURCE: &str = "read-resource";
-/// URIs that the model is told of.
+/// URIs that the model gets to know.
 const MAX_URIS: usize = 40;
 /// A longer one isn't told; a person can still attach it.
 const MAX_URI: usize = 200;

@@ -35,6 +35,15 @@ impl App {
                 form.focus = form.focus.checked_sub(1).unwrap_or(last);
                 form.proposals.clear();
             }
+            // A server's question may be longer than there is room for.
+            KeyCode::PageDown => {
+                let page = form.reading.get();
+                form.scroll = (form.scroll + page.room()).min(page.end());
+            }
+            KeyCode::PageUp => {
+                let page = form.reading.get();
+                form.scroll = form.scroll.saturating_sub(page.room());
+            }
             // The next of the values that there are, or that the server proposed.
             KeyCode::Char(' ') if ctrl => {
                 let proposals = form.proposals.clone();

@@ -42,6 +42,7 @@ use overlays::Text;
 use picker::{Kind as Pick, Named, Picker};
 use pins::Pins;
 use questions::Waiting;
+pub use reading::Reading;
 pub use servers::Act;
 pub use state::{Chat, Connection, Pending, SavedChat, Server};
 pub use turns::{Phase, Running};

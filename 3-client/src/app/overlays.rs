@@ -199,7 +199,7 @@ impl App {
             KeyCode::Enter | KeyCode::Tab => {
                 let items = picker.items(self);
                 return match items.into_iter().nth(picker.selected) {
-                    // One after the other, without opening the list anew each time.
+                    // One after the other, without opening the list again each time.
                     Some(Item {
                         choice: Choice::Switch(place, tool),
                         ..

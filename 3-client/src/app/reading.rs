@@ -63,6 +63,6 @@ mod tests {
         assert_eq!(jumped.unseen(), 80);
         let paged = (0..10).fold(jumped, |r, page| r.with(40, 100, page * 10, 10));
         assert_eq!(paged.unseen(), 0);
-        assert_eq!(paged.with(30, 130, 0, 10).unseen(), 120, "folded anew");
+        assert_eq!(paged.with(30, 130, 0, 10).unseen(), 120, "folded again");
     }
 }

@@ -235,7 +235,7 @@ fn always_belongs_to_one_definition_and_a_changed_one_is_asked_for_again() {
         AgentEvent::Wanted(Wanted { number: 2, ..ask }),
     );
     assert!(matches!(&commands[..], [Command::Decide { number: 2, .. }]));
-    // The server describes it anew, and the person accepts that.
+    // The server describes it differently, and the person accepts that.
     let mut catalog = app.servers[0].catalog.clone();
     catalog.tools[0].description = "another".into();
     let ready = LinkEvent::Ready(Box::new(catalog), Vec::new());

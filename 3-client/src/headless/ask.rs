@@ -102,7 +102,7 @@ pub async fn ask(
                 }
                 shown.event(event, approve);
                 if is_closed() {
-                    // Whoever read it has read enough.
+                    // The reader has read enough.
                     cancel.cancel();
                 }
             }

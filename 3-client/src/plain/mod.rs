@@ -165,7 +165,7 @@ pub async fn run(config: &Config, wire: WireLog) -> io::Result<()> {
         };
         app.now = began.elapsed();
         let send = matches!(event, Event::Paste(_));
-        // A summary is no answer, and is told as what it is.
+        // A summary is no answer, and is shown as what it is.
         let sums_up = app.chat().running.as_ref().is_some_and(|r| r.sums_up);
         if let Event::Agent { event, .. } = &event
             && !sums_up

@@ -115,7 +115,7 @@ impl Session {
 
     /// Sends one request, passes its progress on in order, and cancels it when asked to.
     ///
-    /// `patience` is how long the server may be silent; each progress message starts it anew. However
+    /// `patience` is how long the server may be silent; each progress message starts it again. However
     /// many come, there is an end, in time and in size.
     async fn request(
         &self,

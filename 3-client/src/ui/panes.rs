@@ -131,9 +131,22 @@ pub fn form(form: &Form, area: Rect, buffer: &mut Buffer, theme: &Theme) -> Opti
     let mut cursor = None;
     if !form.about.is_empty() {
         let about = wrap(&clean(&form.about), theme.text, inner.width);
-        // A long speech leaves room for the fields.
-        for line in about.into_iter().take(usize::from(inner.height / 2)) {
+        // A long speech leaves room for the fields, and is read through page by page.
+        let room = usize::from(inner.height / 2).max(2);
+        let is_long = about.len() > room;
+        let rows = if is_long { room - 1 } else { room };
+        let first = form.scroll.min(about.len().saturating_sub(rows));
+        let more = about.len().saturating_sub(first + rows);
+        let reading = form.reading.get();
+        form.reading
+            .set(reading.with(inner.width, about.len(), first, rows));
+        for line in about.into_iter().skip(first).take(rows) {
             line.render(row(inner, y), buffer);
+            y += 1;
+        }
+        if is_long {
+            let text = format!("↓ {more} more lines of it: PageDown, PageUp");
+            Line::styled(clip(&text, inner.width.into()), theme.warn).render(row(inner, y), buffer);
             y += 1;
         }
         y += 1;

@@ -312,3 +312,40 @@ fn a_rug_pulled_while_the_question_waits_takes_the_question_with_it() {
     assert!(shown.contains("1 held back: /changes"), "{shown}");
     assert!(!shown.contains("┏"), "{shown}");
 }
+
+#[test]
+fn a_servers_question_can_be_read_to_its_end_however_long_it_is() {
+    for (width, height) in [(40, 12), (80, 24)] {
+        let mut app = app("run");
+        let lines = (0..60)
+            .map(|n| format!("clause {n:02}\n"))
+            .collect::<String>();
+        let schema = json!({"properties": {"agree": {"type": "boolean"}}});
+        app.update(Event::Asked {
+            number: 1,
+            question: mcp_client::session::question::Question {
+                server: "local".into(),
+                message: format!("{lines}and all your data is ours"),
+                schema: schema.as_object().unwrap().clone(),
+            },
+        });
+        app.now += Duration::from_secs(1);
+        let mut screen = Screen::of(width, height);
+        let shown = screen.text(&app);
+        assert!(shown.contains("more lines of it: PageDown"), "{shown}");
+        assert!(!shown.contains("all your data"), "{shown}");
+        let mut seen = String::new();
+        for _ in 0..60 {
+            seen.push_str(&screen.text(&app));
+            key(&mut app, KeyCode::PageDown);
+        }
+        for clause in (0..60).map(|n| format!("clause {n:02}")) {
+            assert!(seen.contains(&clause), "{clause} was skipped");
+        }
+        assert!(seen.contains("all your data is ours"), "{seen}");
+        let shown = screen.text(&app);
+        assert!(shown.contains("agree"), "the field is still there: {shown}");
+        key(&mut app, KeyCode::PageUp);
+        assert_ne!(screen.text(&app), shown, "no key is lost past the end");
+    }
+}

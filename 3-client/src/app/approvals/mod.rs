@@ -55,7 +55,7 @@ impl App {
         let place = wanted.target.server();
         let server = place.and_then(|place| self.servers.get(place));
         let name = server.map(|s| s.name.clone());
-        // Each server's own rule, whoever chats.
+        // Each server's own rule, whichever server chats.
         let default = server.map_or(Approve::None, |s| s.approve);
         let approved = default.allows(wanted.target.is_read_only())
             || approval_key(&wanted, name.as_deref())

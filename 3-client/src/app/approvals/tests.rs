@@ -151,7 +151,7 @@ fn when_the_rounds_are_used_up_a_person_says_whether_it_goes_on() {
         "always, in this chat"
     );
     let sent = conversation::messages(None, &app.chat().entries);
-    assert_eq!(sent.len(), 1, "the model is told nothing of it");
+    assert_eq!(sent.len(), 1, "the model hears nothing of it");
 }
 
 #[test]

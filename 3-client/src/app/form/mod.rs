@@ -1,9 +1,10 @@
 //! A form made from a JSON Schema, or from a prompt's arguments.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use serde_json::{Map, Value};
 
+use crate::app::Reading;
 use crate::catalog::{Prompt, Resource, Tool};
 use crate::editor::Editor;
 use crate::session::question::Question;
@@ -65,6 +66,10 @@ pub struct Form {
     pub purpose: Purpose,
     /// What stands above the fields.
     pub about: String,
+    /// Lines of that which are scrolled away.
+    pub scroll: usize,
+    /// How many are on screen, and how many can be scrolled away; the screen notes it as it draws.
+    pub reading: Cell<Reading>,
     /// Before this, keys aren't meant for it.
     pub armed: Duration,
     /// The fields.
@@ -83,6 +88,8 @@ impl Form {
             title,
             purpose,
             about: String::new(),
+            scroll: 0,
+            reading: Cell::default(),
             armed: Duration::ZERO,
             fields,
             focus: 0,

@@ -11,7 +11,7 @@ use crate::untrusted::clean;
 mod block;
 mod code;
 
-/// The longest line, and the longest block, that is laid out as one. Each is laid out anew with every
+/// The longest line, and the longest block, that is laid out as one. Each is laid out again with every
 /// word that is added to it, so a paragraph without end is taken in parts.
 const MAX_LINE: usize = 16 * 1024;
 const MAX_BLOCK: usize = 64 * 1024;
@@ -282,7 +282,7 @@ mod tests {
                 let open = stream.block.map_or(0, |from| end - from);
                 assert!(
                     open <= MAX_BLOCK + 2 * MAX_LINE,
-                    "{open} bytes are laid out anew"
+                    "{open} bytes are laid out again"
                 );
             }
             let grown = shown(stream.lines(&text, 40, &theme()));
