@@ -17,7 +17,7 @@ use crate::{
     config::{Audit, nearest},
     features::prompts,
     interceptor::{
-        Authenticate as _, Grants, Target,
+        Grants, Target,
         access::Decision,
         keys::{KeySpec, KeysFile, network, resolve},
         protocol::{METHODS, TargetKind, method},

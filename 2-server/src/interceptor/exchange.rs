@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Uri, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Uri, request::Parts};
 use rmcp::model::Extensions;
 use serde::Deserialize;
 
@@ -34,7 +34,7 @@ use super::{
 
 /// Where a client of 2026-07-28 says which method it asks for (transports, "Standard Request
 /// Headers").
-const METHOD_HEADER: &str = "mcp-method";
+static METHOD_HEADER: HeaderName = HeaderName::from_static("mcp-method");
 /// How much of what a refusal says is kept.
 const MAX_REASON: usize = 512;
 /// How long a method or a path may be in a record.
@@ -177,14 +177,21 @@ impl Exchange {
         self.state().asked = Asked::Method(method.into());
     }
 
-    /// Notes which HTTP request it is, and as much of its body as was read.
-    pub fn asks_http(&self, parts: &Parts, body: Bytes) {
+    /// Notes which HTTP request it is.
+    pub fn asks_http(&self, parts: &Parts) {
         self.state().asked = Asked::Http {
             verb: parts.method.clone(),
             uri: parts.uri.clone(),
-            claimed: parts.headers.get(METHOD_HEADER).cloned(),
-            body,
+            claimed: parts.headers.get(&METHOD_HEADER).cloned(),
+            body: Bytes::new(),
         };
+    }
+
+    /// Notes the body of the HTTP request.
+    pub fn has_body(&self, read: Bytes) {
+        if let Asked::Http { body, .. } = &mut self.state().asked {
+            *body = read;
+        }
     }
 
     /// Whether its caller has been charged for it.

@@ -20,7 +20,7 @@ use super::{
     denial::{Denial, DenialKind},
     exchange::Exchange,
     identity::{
-        authenticate::{Authenticate as _, Credential},
+        authenticate::Credential,
         principal::{Peer, Principal},
         sign_in::SignIn,
     },
@@ -91,11 +91,12 @@ impl<H: ServerHandler> Guard<H> {
         credential: &Credential<'_>,
         charge: Charge<'_>,
     ) -> Result<Principal, Denial> {
+        let pipeline = &self.0.pipeline;
         let admitted = async {
-            let principal = self.authenticate().sign_in(exchange, credential).await?;
-            self.rate_limit()
-                .charge(exchange, &principal, charge)
-                .await?;
+            let sign_in = Authenticate(Arc::clone(&pipeline.sign_in));
+            let principal = sign_in.sign_in(exchange, credential).await?;
+            let limit = RateLimit(Arc::clone(&pipeline.limit));
+            limit.charge(exchange, &principal, charge).await?;
             Ok(principal)
         };
         admitted
@@ -123,14 +124,6 @@ impl<H: ServerHandler> Guard<H> {
     /// Where records go.
     pub fn journal(&self) -> &Arc<Journal> {
         &self.0.pipeline.journal
-    }
-
-    fn authenticate(&self) -> Authenticate {
-        Authenticate(Arc::clone(&self.0.pipeline.sign_in))
-    }
-
-    fn rate_limit(&self) -> RateLimit {
-        self.0.pipeline.rate_limit()
     }
 
     pub(super) fn handler(&self) -> &H {

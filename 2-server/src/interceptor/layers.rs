@@ -16,17 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     access::{
         authorize::{check, hide},
-        catalogue::{Catalogue, Target},
+        catalogue::Catalogue,
     },
     audit::{journal::Journal, record::Outcome},
     call::{CallInfo, Failure},
     denial::{Denial, DenialKind},
     exchange::Exchange,
-    identity::{
-        authenticate::{Authenticate as _, Credential},
-        principal::Principal,
-        sign_in::SignIn,
-    },
+    identity::{authenticate::Credential, principal::Principal, sign_in::SignIn},
     limit::charge::{Charge, Limit},
     protocol::operation::{Context as _, Operation},
     rules::CustomRules,
@@ -145,22 +141,23 @@ impl Authenticate {
 /// Not too often? Every message is charged to its caller, before anything is looked at that a caller
 /// could probe for. Its transport may have had it charged before it read the message.
 #[derive(Debug, Clone)]
-pub(super) struct RateLimit {
-    pub(super) limit: Arc<dyn Limit>,
-    pub(super) catalogue: Catalogue,
-}
+pub(super) struct RateLimit(pub(super) Arc<dyn Limit>);
 
 impl<Op: Operation, S: Handle<Op>> Handle<Op> for RateLimited<S> {
     async fn handle(&self, call: Call<Op>) -> Result<Op::Output, Failure> {
-        let who = call.info.principal()?;
+        let (limit, who) = (&self.layer, call.info.principal()?);
         if !call.exchange.is_charged() {
-            self.layer.charge(&call.exchange, who, Charge::Call).await?;
+            limit.charge(&call.exchange, who, Charge::Call).await?;
         }
+        // A rate of its own would tell that a tool exists, so only those feel it who may call it.
+        let may_reach = |scope| who.grants().reach(scope);
         if let Some(tool) = call.info.tool()
-            && self.layer.may_reach(who, tool)
+            && limit.0.limits(tool)
+            && call.info.requires().iter().all(may_reach)
         {
-            let charge = Charge::Tool(tool);
-            self.layer.charge(&call.exchange, who, charge).await?;
+            limit
+                .charge(&call.exchange, who, Charge::Tool(tool))
+                .await?;
         }
         self.inner.handle(call).await
     }
@@ -175,14 +172,8 @@ impl RateLimit {
         who: &Principal,
         what: Charge<'_>,
     ) -> Result<(), Denial> {
-        exchange.charged(self.limit.charge(who, what).await?);
+        exchange.charged(self.0.charge(who, what).await?);
         Ok(())
-    }
-
-    /// A rate of its own would tell that a tool exists, so only those hear of it who may call it.
-    fn may_reach(&self, who: &Principal, tool: &str) -> bool {
-        let needs = self.catalogue.needs(Target::Tool(tool));
-        needs.iter().all(|scope| who.grants().reach(scope))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     access::catalogue::Catalogue,
     audit::journal::Journal,
-    identity::{authenticate::Authenticate as _, sign_in::SignIn},
+    identity::sign_in::SignIn,
     layers::{Audit, Authenticate, Authorize, RateLimit},
     limit::charge::Limit,
     rules::CustomRules,
@@ -90,18 +90,11 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn rate_limit(&self) -> RateLimit {
-        RateLimit {
-            limit: Arc::clone(&self.limit),
-            catalogue: self.catalogue.clone(),
-        }
-    }
-
     pub(super) fn layers(&self) -> Layers {
         (
             Audit(Arc::clone(&self.journal)),
             Authenticate(Arc::clone(&self.sign_in)),
-            self.rate_limit(),
+            RateLimit(Arc::clone(&self.limit)),
             Authorize(self.catalogue.clone()),
             self.tasks.clone(),
             self.rules.clone(),

@@ -10,7 +10,7 @@ use std::{
 
 use rmcp::{RoleServer, model::InitializeRequestParams, service::Peer};
 
-use super::identity::{authenticate::Authenticate as _, principal::Principal, sign_in::SignIn};
+use super::identity::{principal::Principal, sign_in::SignIn};
 
 /// How often a session is looked at, to see whether it is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use mcp_llm::Provider;
 use serde::Serialize;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::interceptor::{Authenticate as _, Journal, SignIn};
+use crate::interceptor::{Journal, SignIn};
 
 /// Anybody may ask, so the engine is asked at most this often.
 const FRESH: Duration = Duration::from_secs(2);

@@ -25,8 +25,7 @@ use super::{
     proxies::Proxies,
 };
 use crate::interceptor::{
-    Authenticate as _, Charge, Denial, Exchange, Guard, Outcome, Peer, Principal, method_of,
-    text::cut,
+    Charge, Denial, Exchange, Guard, Outcome, Peer, Principal, method_of, text::cut,
 };
 
 /// How rmcp begins its refusal of a body that is no message. `/messages` says the same, so that
@@ -70,7 +69,7 @@ pub(super) async fn handle<H: ServerHandler>(
     let (parts, body) = request.into_parts();
     let peer = edge.proxies.caller(&parts);
     let exchange = edge.guard.begin(transport(&parts), peer);
-    exchange.asks_http(&parts, Bytes::new());
+    exchange.asks_http(&parts);
     let principal = match edge.admit(&exchange, &parts).await {
         Ok(principal) => principal,
         Err(denial) => {
@@ -116,7 +115,7 @@ impl<H: ServerHandler> Edge<H> {
         next: Next,
     ) -> Result<Response, Denial> {
         let body = body::read(&parts.headers, body, self.max_body).await?;
-        exchange.asks_http(&parts, body.clone());
+        exchange.has_body(body.clone());
         if let Some(name) = named_twice(&parts.headers) {
             return Ok(ambiguous(exchange, name));
         }

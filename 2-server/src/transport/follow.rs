@@ -2,7 +2,7 @@
 //! such as the keys file. Every transport begins here, so that nobody can forget it: without it, a
 //! revoked key would go on working.
 
-use crate::interceptor::{Authenticate as _, SignIn};
+use crate::interceptor::SignIn;
 
 /// Serves, and follows the ways to sign in meanwhile.
 pub(super) async fn while_serving<T>(

@@ -24,7 +24,10 @@ const MAX_LINE: u64 = 1 << 20;
 pub(super) fn seal(line: &mut String, previous: &Link) -> Link {
     let link = link(previous, line.as_bytes());
     line.push_str(FIELD);
-    line.push_str(&hex::encode(link));
+    let mut text = [0; LINK_HEX];
+    // It is as long as a link in hexadecimal, so this can't fail.
+    let written = hex::encode_to_slice(link, &mut text).map(|()| std::str::from_utf8(&text));
+    line.push_str(written.ok().and_then(Result::ok).unwrap_or_default());
     line.push_str(END);
     link
 }

@@ -3,13 +3,10 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderValue, header};
+use http::HeaderValue;
 
 use super::principal::{Peer, Principal};
-use crate::interceptor::{
-    access::scope::Scope,
-    denial::{Denial, DenialKind},
-};
+use crate::interceptor::{access::scope::Scope, denial::Denial};
 
 /// A way to sign in.
 #[async_trait]
@@ -41,23 +38,6 @@ pub trait Authenticate: fmt::Debug + Send + Sync {
         Challenge::bearer(missing)
     }
 
-    /// Adds the headers that go with a refusal's status: the challenge, or `Retry-After`.
-    fn add_headers(&self, denial: &Denial, headers: &mut HeaderMap) {
-        let challenge = match denial.kind {
-            DenialKind::Unauthorized => Some(self.challenge(&[])),
-            DenialKind::Forbidden if !denial.required_scopes.is_empty() => {
-                Some(self.challenge(&denial.required_scopes))
-            }
-            _ => None,
-        };
-        if let Some(value) = challenge.and_then(|it| HeaderValue::try_from(it.0).ok()) {
-            headers.insert(header::WWW_AUTHENTICATE, value);
-        }
-        if let Some(seconds) = denial.retry_after_seconds() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-    }
-
     /// Whether rights may change while the server runs: then clients can hear of it.
     fn changes(&self) -> bool {
         false
@@ -66,11 +46,6 @@ pub trait Authenticate: fmt::Debug + Send + Sync {
     /// Whether it can check credentials right now, for a readiness check.
     fn is_healthy(&self) -> bool {
         true
-    }
-
-    /// What it remembers of failures.
-    fn remembered(&self) -> usize {
-        0
     }
 
     /// Its work in the background, such as following a file, until the future is dropped.
@@ -131,39 +106,15 @@ impl Challenge {
             scopes.join(" ")
         ))
     }
+
+    pub(super) fn into_header(self) -> Option<HeaderValue> {
+        HeaderValue::try_from(self.0).ok()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
-
-    use super::{super::sign_in::SignIn, *};
-    use crate::interceptor::{identity::failed_sign_ins::FailedSignIns, limit::rate::Rate};
-
-    fn headers(denial: &Denial) -> HeaderMap {
-        let failures = FailedSignIns::new(Rate::new(1, 1).unwrap(), 1);
-        let mut headers = HeaderMap::new();
-        SignIn::new(None, Vec::new(), failures).add_headers(denial, &mut headers);
-        headers
-    }
-
-    #[test]
-    fn a_refusal_names_every_scope_in_one_challenge() {
-        let scopes: Arc<[Scope]> = ["tools:a:b", "tools:c:d"]
-            .map(|text| Scope::parse(text).unwrap())
-            .into();
-        let headers = headers(&Denial::forbidden("no", scopes));
-        assert_eq!(
-            headers[header::WWW_AUTHENTICATE],
-            r#"Bearer realm="mcp", error="insufficient_scope", scope="tools:a:b tools:c:d""#
-        );
-    }
-
-    #[test]
-    fn a_wait_is_rounded_up_to_whole_seconds() {
-        let headers = headers(&Denial::throttled("slow down", Duration::from_millis(1200)));
-        assert_eq!(headers[header::RETRY_AFTER], "2");
-    }
+    use super::*;
 
     #[test]
     fn a_credential_never_shows_its_secret() {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use http::{HeaderMap, HeaderValue, header};
 
 use super::{
     authenticate::{Authenticate, Challenge, Credential},
@@ -61,13 +61,17 @@ impl SignIn {
     }
 }
 
-#[async_trait]
-impl Authenticate for SignIn {
-    fn method(&self) -> &'static str {
-        "any"
-    }
-
-    async fn sign_in(&self, credential: &Credential<'_>, peer: Peer) -> Result<Principal, Denial> {
+impl SignIn {
+    /// Turns a credential into a principal.
+    ///
+    /// # Errors
+    /// 401 without a credential where one is needed, or with one that isn't good; 429 after too many
+    /// bad ones from the same address; 503 when it can't be checked.
+    pub async fn sign_in(
+        &self,
+        credential: &Credential<'_>,
+        peer: Peer,
+    ) -> Result<Principal, Denial> {
         if credential.is_none() {
             return self.anonymous(peer);
         }
@@ -101,7 +105,11 @@ impl Authenticate for SignIn {
         Err(refused)
     }
 
-    async fn recheck(&self, who: &Principal) -> Result<Principal, Denial> {
+    /// The principal as it stands now.
+    ///
+    /// # Errors
+    /// 401 when it no longer stands, 503 when nobody can tell.
+    pub async fn recheck(&self, who: &Principal) -> Result<Principal, Denial> {
         let method = who.identity().method;
         match self.ways.iter().find(|way| way.method() == method) {
             Some(way) => way.recheck(who).await,
@@ -112,6 +120,24 @@ impl Authenticate for SignIn {
         }
     }
 
+    /// Adds the headers that go with a refusal's status: the challenge of the first way, or
+    /// `Retry-After`.
+    pub fn add_headers(&self, denial: &Denial, headers: &mut HeaderMap) {
+        let challenge = match denial.kind {
+            DenialKind::Unauthorized => Some(self.challenge(&[])),
+            DenialKind::Forbidden if !denial.required_scopes.is_empty() => {
+                Some(self.challenge(&denial.required_scopes))
+            }
+            _ => None,
+        };
+        if let Some(value) = challenge.and_then(Challenge::into_header) {
+            headers.insert(header::WWW_AUTHENTICATE, value);
+        }
+        if let Some(seconds) = denial.retry_after_seconds() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+    }
+
     fn challenge(&self, missing: &[Scope]) -> Challenge {
         match self.ways.first() {
             Some(way) => way.challenge(missing),
@@ -119,20 +145,57 @@ impl Authenticate for SignIn {
         }
     }
 
-    fn changes(&self) -> bool {
+    /// Whether rights may change while the server runs.
+    pub fn changes(&self) -> bool {
         self.ways.iter().any(|way| way.changes())
     }
 
-    fn is_healthy(&self) -> bool {
+    /// Whether every way can check credentials right now.
+    pub fn is_healthy(&self) -> bool {
         self.ways.iter().all(|way| way.is_healthy())
     }
 
-    fn remembered(&self) -> usize {
+    /// How many addresses are remembered for their failed sign-ins.
+    pub(in super::super) fn remembered(&self) -> usize {
         self.failures.sweep()
     }
 
-    async fn follow(&self) {
+    /// The ways' work in the background, until the future is dropped.
+    pub async fn follow(&self) {
         let all = self.ways.iter().map(|way| way.follow());
         futures_util::future::join_all(all).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::interceptor::limit::rate::Rate;
+
+    fn headers(denial: &Denial) -> HeaderMap {
+        let failures = FailedSignIns::new(Rate::new(1, 1).unwrap(), 1);
+        let mut headers = HeaderMap::new();
+        SignIn::new(None, Vec::new(), failures).add_headers(denial, &mut headers);
+        headers
+    }
+
+    #[test]
+    fn a_refusal_names_every_scope_in_one_challenge() {
+        let scopes: Arc<[Scope]> = ["tools:a:b", "tools:c:d"]
+            .map(|text| Scope::parse(text).unwrap())
+            .into();
+        let headers = headers(&Denial::forbidden("no", scopes));
+        assert_eq!(
+            headers[header::WWW_AUTHENTICATE],
+            r#"Bearer realm="mcp", error="insufficient_scope", scope="tools:a:b tools:c:d""#
+        );
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_seconds() {
+        let headers = headers(&Denial::throttled("slow down", Duration::from_millis(1200)));
+        assert_eq!(headers[header::RETRY_AFTER], "2");
     }
 }

@@ -17,6 +17,9 @@ pub trait Limit: fmt::Debug + Send + Sync {
     /// can't be asked.
     async fn charge(&self, who: &Principal, what: Charge<'_>) -> Result<Permit, Denial>;
 
+    /// Whether this tool has a rate of its own, so that a call of it is charged twice.
+    fn limits(&self, tool: &str) -> bool;
+
     /// What it remembers right now.
     fn load(&self) -> LimitLoad {
         LimitLoad::default()

@@ -59,6 +59,14 @@ impl Limit for Guarded {
         }
     }
 
+    fn limits(&self, tool: &str) -> bool {
+        let here = match &self.mode {
+            FailureMode::Closed => false,
+            FailureMode::Local(local) => local.limits(tool),
+        };
+        here || self.remote.limits(tool)
+    }
+
     fn load(&self) -> LimitLoad {
         match &self.mode {
             FailureMode::Closed => self.remote.load(),

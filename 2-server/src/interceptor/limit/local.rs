@@ -131,6 +131,10 @@ impl Limit for LocalLimit {
         self.decide(who, what)
     }
 
+    fn limits(&self, tool: &str) -> bool {
+        self.tools.contains_key(tool)
+    }
+
     /// Forgets the budgets that are full again, and counts the rest.
     fn load(&self) -> LimitLoad {
         let own = self.own_rates.read();
