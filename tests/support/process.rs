@@ -43,6 +43,12 @@ impl Process {
         Self { child, lines }
     }
 
+    /// Its process id.
+    #[cfg(target_os = "linux")]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the line that says this, and gives the URL in it, without its path.
     pub fn url_after(&self, said: &str) -> String {
         loop {

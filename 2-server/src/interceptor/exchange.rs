@@ -203,6 +203,12 @@ impl Exchange {
         state.permits.push(permit);
     }
 
+    /// Holds something for as long as the exchange lasts.
+    pub(crate) fn holds(&self, held: impl Send + Sync + 'static) {
+        let permit = Permit::default().holding(held);
+        self.state().permits.push(permit);
+    }
+
     /// The pipeline takes the message over: whatever becomes of it is a call's record.
     pub(super) fn claim(&self, call: Arc<CallInfo>) {
         let _ = self.0.call.set(call);

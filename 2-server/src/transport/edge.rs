@@ -17,12 +17,14 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    body, credentials,
+    body::Incoming,
+    credentials,
     headers::{self, SESSION_ID},
     held::Held,
     mcp::sessions::Sessions,
     origin::Site,
     proxies::Proxies,
+    room::Room,
 };
 use crate::interceptor::{
     Authenticate as _, Charge, Denial, Exchange, Guard, Outcome, Peer, Principal, method_of,
@@ -47,6 +49,7 @@ pub(super) struct Edge<H: ServerHandler> {
     pub(super) proxies: Proxies,
     pub(super) sessions: Arc<Sessions>,
     pub(super) max_body: usize,
+    pub(super) room: Arc<Room>,
     /// Fires when the server is asked to stop.
     pub(super) closing: CancellationToken,
     /// Tears off what still runs, when nobody can answer any more.
@@ -71,20 +74,24 @@ pub(super) async fn handle<H: ServerHandler>(
     let peer = edge.proxies.caller(&parts);
     let exchange = edge.guard.begin(transport(&parts), peer);
     exchange.asks_http(&parts, Bytes::new());
-    let principal = match edge.admit(&exchange, &parts).await {
-        Ok(principal) => principal,
+    let mut body = Incoming::new(&parts.headers, body);
+    let answered = match edge.admit(&exchange, &parts).await {
+        Ok(principal) => {
+            edge.answer(&exchange, &principal, parts, &mut body, next)
+                .await
+        }
+        Err(denial) => Err(denial),
+    };
+    match answered {
+        Ok(response) => response,
         Err(denial) => {
             let mut response = edge.refuse(&exchange, denial);
-            if !body::drain(body).await {
+            if !body.drain().await {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
-            return response;
+            response
         }
-    };
-    match edge.answer(&exchange, &principal, parts, body, next).await {
-        Ok(response) => response,
-        Err(denial) => edge.refuse(&exchange, denial),
     }
 }
 
@@ -112,10 +119,12 @@ impl<H: ServerHandler> Edge<H> {
         exchange: &Exchange,
         principal: &Principal,
         mut parts: Parts,
-        body: Body,
+        body: &mut Incoming,
         next: Next,
     ) -> Result<Response, Denial> {
-        let body = body::read(&parts.headers, body, self.max_body).await?;
+        let mut taken = self.room.enter(principal.label());
+        let body = body.read(self.max_body, &mut taken).await?;
+        exchange.holds(taken);
         exchange.asks_http(&parts, body.clone());
         if let Some(name) = named_twice(&parts.headers) {
             return Ok(ambiguous(exchange, name));

@@ -24,8 +24,11 @@ mod proxies;
 // and who sends it?
 mod credentials;
 mod headers;
-// Can it be read? Is its answer out?
+// Can it be read, within its bounds,
 mod body;
+mod shape;
+mod room;
+// and is its answer out?
 mod held;
 // `/mcp` with its fast path.
 mod mcp;

@@ -23,6 +23,7 @@ use super::{
     mcp::{self, Shortcut},
     origin::{self, Site},
     proxies::Proxies,
+    room::Room,
     settings::HttpSettings,
     sse,
 };
@@ -177,6 +178,7 @@ pub(super) fn build_router<H: ServerHandler>(
         sessions: Arc::clone(&sessions),
         proxies: Proxies::new(settings),
         max_body: settings.max_body_bytes,
+        room: Room::new(settings.max_body_bytes),
         closing: shutdown.clone(),
         _ended: ended.drop_guard(),
     });
