@@ -63,7 +63,12 @@ impl Measured {
             let path = format!("/proc/{}/status", self.process.id());
             let status = fs::read_to_string(path).unwrap();
             let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-            line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
+            line.split_whitespace()
+                .nth(1)
+                .unwrap()
+                .parse::<usize>()
+                .unwrap()
+                << 10
         };
         // From here on the most is noted again.
         fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").unwrap();
@@ -71,13 +76,14 @@ impl Measured {
         what();
         of("VmHWM").saturating_sub(before)
     }
-
 }
 
 impl Address {
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.0).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
         stream
     }
 
@@ -141,54 +147,81 @@ fn whole(message: &str) -> String {
 
 /// Nearly as large as a body may be, of small values.
 fn small_values(unit: &str) -> String {
-    whole(&format!("[{}]", vec![unit; 4_100_000 / (unit.len() + 1)].join(",")))
+    whole(&format!(
+        "[{}]",
+        vec![unit; 4_100_000 / (unit.len() + 1)].join(",")
+    ))
+}
+
+/// What this costs a server that has done nothing yet: what an allocator keeps from before would
+/// hide it.
+fn costs(what: impl FnOnce(&Address)) -> usize {
+    let server = Measured::start();
+    server.cost(|| what(&server.at))
 }
 
 #[test]
 fn small_values_cost_no_more_than_their_bytes() {
-    let server = Measured::start();
     for unit in ["0", "{}", "[0]", "{\"\":0}"] {
         let body = small_values(unit);
         for (key, wanted) in [("nobody", 413), ("ada", 413)] {
-            let cost = server.cost(|| assert_eq!(server.at.post(key, &body), wanted, "{key} {unit}"));
-            eprintln!("{} bytes of {unit} from {key:?}: {} KB", body.len(), cost >> 10);
+            let cost = costs(|at| assert_eq!(at.post(key, &body), wanted, "{key} {unit}"));
+            eprintln!(
+                "{} bytes of {unit} from {key:?}: {} KB",
+                body.len(),
+                cost >> 10
+            );
             assert!(cost < A_STRANGERS, "{key} {unit}: {cost}");
         }
     }
     // As many values as there may be, and as large as that may get.
     let most = whole(&format!("[{}]", vec!["{\"\":0}"; 10_900].join(",")));
     for key in ["nobody", "ada"] {
-        let cost = server.cost(|| assert_ne!(server.at.post(key, &most), 413, "{key}"));
-        eprintln!("{} bytes of the most values from {key:?}: {} KB", most.len(), cost >> 10);
+        let cost = costs(|at| assert_ne!(at.post(key, &most), 413, "{key}"));
+        eprintln!(
+            "{} bytes of the most values from {key:?}: {} KB",
+            most.len(),
+            cost >> 10
+        );
         assert!(cost < A_STRANGERS, "{key}: {cost}");
     }
 }
 
 #[test]
 fn a_large_body_costs_a_few_times_its_size_however_it_arrives() {
-    let server = Measured::start();
     let short = call(&"x".repeat(4_100_000));
     // What asks for progress goes through rmcp.
     let long = short.replacen("{\"io.", "{\"progressToken\":1,\"io.", 1);
     for (way, body) in [("short", short), ("long", long)] {
-        let cost = server.cost(|| assert_eq!(server.at.post("ada", &body), 200));
-        eprintln!("{} bytes from ada, the {way} way: {} KB", body.len(), cost >> 10);
+        let cost = costs(|at| assert_eq!(at.post("ada", &body), 200));
+        eprintln!(
+            "{} bytes from ada, the {way} way: {} KB",
+            body.len(),
+            cost >> 10
+        );
         assert!(cost < TIMES_ITS_SIZE * body.len(), "{way}: {cost}");
-        let cost = server.cost(|| assert_eq!(server.at.post("nobody", &body), 403));
-        eprintln!("{} bytes from nobody, the {way} way: {} KB", body.len(), cost >> 10);
+        let cost = costs(|at| assert_eq!(at.post("nobody", &body), 403));
+        eprintln!(
+            "{} bytes from nobody, the {way} way: {} KB",
+            body.len(),
+            cost >> 10
+        );
         assert!(cost < A_STRANGERS, "{way}: {cost}");
     }
 
     let body = call(&"x".repeat(200_000));
-    let at = &server.at;
-    let cost = server.cost(|| {
+    let cost = costs(|at| {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| at.trickle("nobody", &body));
             }
         });
     });
-    eprintln!("8 times {} bytes, one a chunk, from nobody: {} KB", body.len(), cost >> 10);
+    eprintln!(
+        "8 times {} bytes, one a chunk, from nobody: {} KB",
+        body.len(),
+        cost >> 10
+    );
     assert!(cost < A_STRANGERS, "{cost}");
 }
 
@@ -209,7 +242,12 @@ fn a_hundred_large_bodies_at_once_stay_within_what_all_may_take() {
         });
         statuses.sort_unstable();
         let count = |wanted: u16| statuses.iter().filter(|it| **it == wanted).count();
-        eprintln!("{} × 200, {} × 429, {} × 503", count(200), count(429), count(503));
+        eprintln!(
+            "{} × 200, {} × 429, {} × 503",
+            count(200),
+            count(429),
+            count(503)
+        );
         assert!(count(200) >= 8, "{statuses:?}");
         assert_eq!(count(200) + count(429) + count(503), 100, "{statuses:?}");
     });

@@ -61,7 +61,6 @@ struct Asked {
     verb: Method,
     transport: &'static str,
     session: Option<HeaderValue>,
-    body: Bytes,
 }
 
 /// The way of every HTTP request, and of its answer.
@@ -133,7 +132,6 @@ impl<H: ServerHandler> Edge<H> {
             verb: parts.method.clone(),
             transport: exchange.transport(),
             session: parts.headers.get(&SESSION_ID).cloned(),
-            body: body.clone(),
         };
         let place = self.sessions.admit(&mut parts, &body, principal.label())?;
         // It has done its work: what a handler never sees, it can't log or pass on.
@@ -159,7 +157,7 @@ impl<H: ServerHandler> Edge<H> {
     ) -> Response {
         if let Some(denial) = exchange.denial() {
             self.render(&denial, &mut response);
-        } else if !exchange.is_claimed() && is_settled(&response, asked) {
+        } else if !exchange.is_claimed() && is_settled(&response, exchange, asked) {
             if response.status().as_u16() >= 400 {
                 response = self.reshape(exchange, principal, response, asked).await;
             } else {
@@ -209,7 +207,7 @@ impl<H: ServerHandler> Edge<H> {
         // What lasts until its caller goes would hold up a server that is asked to stop; what
         // answers a call is waited for. `/sse` knows by itself which it is.
         let lasts = asked.transport == "http"
-            && (asked.verb == Method::GET || method_of(&asked.body).as_deref() == Some(LISTEN));
+            && (asked.verb == Method::GET || exchange.is_call_of(LISTEN));
         let closing = lasts.then(|| self.closing.clone());
         let principal = principal.clone();
         let ended = Box::pin(async move {
@@ -225,7 +223,10 @@ impl<H: ServerHandler> Edge<H> {
                 () = closed => {}
             }
         });
-        response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended)))
+        response.map(|body| {
+            let stream = Body::from_stream(body.into_data_stream().take_until(ended));
+            Held::wrap(stream, ())
+        })
     }
 
     /// Gives a refusal of rmcp's own the shape of every other: a JSON-RPC error and a record.
@@ -242,7 +243,7 @@ impl<H: ServerHandler> Edge<H> {
             .await
             .unwrap_or_else(|_| Bytes::from_static(b"the request can't be served"));
         let said = String::from_utf8_lossy(&text);
-        let whole: Result<Value, _> = serde_json::from_slice(&asked.body);
+        let whole: Result<Value, _> = serde_json::from_slice(&exchange.unclaimed_body());
         let (status, error) = if parts.status == StatusCode::INTERNAL_SERVER_ERROR
             && self.names_no_session(asked, principal)
         {
@@ -311,11 +312,11 @@ fn named_twice(headers: &HeaderMap) -> Option<&'static HeaderName> {
 
 /// Whether the pipeline can't see the request any more: it was refused, it holds no message, or an
 /// answer, which has no method. Any other may still be on its way through a session.
-fn is_settled(response: &Response, asked: &Asked) -> bool {
+fn is_settled(response: &Response, exchange: &Exchange, asked: &Asked) -> bool {
     let status = response.status();
     status.as_u16() >= 400
         || asked.verb != Method::POST
-        || status == StatusCode::ACCEPTED && method_of(&asked.body).is_none()
+        || status == StatusCode::ACCEPTED && method_of(&exchange.unclaimed_body()).is_none()
 }
 
 /// Which transport a path belongs to, for the record.

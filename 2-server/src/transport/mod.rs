@@ -26,8 +26,8 @@ mod credentials;
 mod headers;
 // Can it be read, within its bounds,
 mod body;
-mod shape;
 mod room;
+mod shape;
 // and is its answer out?
 mod held;
 // `/mcp` with its fast path.

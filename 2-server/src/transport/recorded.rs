@@ -69,17 +69,18 @@ impl<T, H: ServerHandler> RecordedTransport<T, H> {
         }
     }
 
-    fn on_outbound(&mut self, message: &ServerJsonRpcMessage) {
+    /// Notes an answer, and gives its exchange, which lasts until the answer is out.
+    fn on_outbound(&mut self, message: &ServerJsonRpcMessage) -> Option<Exchange> {
         let (id, outcome, reason) = match message {
             JsonRpcMessage::Response(response) => (Some(&response.id), Outcome::Success, ""),
             JsonRpcMessage::Error(error) => {
                 (error.id.as_ref(), Outcome::Rejected, &*error.error.message)
             }
-            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => return,
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => return None,
         };
-        if let Some(exchange) = id.and_then(|id| self.followed.remove(id)) {
-            exchange.answered(outcome, reason);
-        }
+        let exchange = self.followed.remove(id?)?;
+        exchange.answered(outcome, reason);
+        Some(exchange)
     }
 }
 
@@ -109,8 +110,12 @@ impl<T: Transport<RoleServer>, H: ServerHandler> Transport<RoleServer> for Recor
         &mut self,
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), T::Error>> + Send + 'static {
-        self.on_outbound(&message);
-        self.inner.send(message)
+        let held = self.on_outbound(&message);
+        let sending = self.inner.send(message);
+        async move {
+            let _held = held;
+            sending.await
+        }
     }
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
