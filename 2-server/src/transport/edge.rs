@@ -2,7 +2,7 @@
 //! Then it goes on to its path, and its answer comes back through here. What the protocol library
 //! refuses by itself gets the shape and the record that every other refusal has.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
@@ -12,7 +12,11 @@ use axum::{
 };
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
-use rmcp::{ErrorData, ServerHandler, model::ErrorCode};
+use rmcp::{
+    ErrorData, ServerHandler,
+    model::{ErrorCode, RequestId},
+};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -37,6 +41,9 @@ pub(super) const UNREADABLE: &str = "fail to deserialize";
 
 /// The request whose answer lasts until its caller goes.
 const LISTEN: &str = "subscriptions/listen";
+
+/// A message that is larger is kept no longer than it must be.
+const LARGE: usize = 64 << 10;
 
 /// Of what rmcp says of a bad request, no more than this many characters are passed on.
 const MOST_SAID: usize = 512;
@@ -124,7 +131,7 @@ impl<H: ServerHandler> Edge<H> {
         let mut taken = self.room.enter(principal.label());
         let body = body.read(self.max_body, &mut taken).await?;
         exchange.holds(taken);
-        exchange.asks_http(&parts, body.clone());
+        exchange.asks_http(&parts, head_of(&body).unwrap_or_else(|| body.clone()));
         if let Some(name) = named_twice(&parts.headers) {
             return Ok(ambiguous(exchange, name));
         }
@@ -206,8 +213,8 @@ impl<H: ServerHandler> Edge<H> {
         }
         // What lasts until its caller goes would hold up a server that is asked to stop; what
         // answers a call is waited for. `/sse` knows by itself which it is.
-        let lasts = asked.transport == "http"
-            && (asked.verb == Method::GET || exchange.is_call_of(LISTEN));
+        let lasts =
+            asked.transport == "http" && (asked.verb == Method::GET || exchange.is_call_of(LISTEN));
         let closing = lasts.then(|| self.closing.clone());
         let principal = principal.clone();
         let ended = Box::pin(async move {
@@ -302,6 +309,22 @@ fn ambiguous(exchange: &Exchange, name: &HeaderName) -> Response {
 fn reject(exchange: &Exchange, reason: &str) {
     exchange.answered(Outcome::Rejected, reason);
     exchange.close(Outcome::Rejected);
+}
+
+/// Of a large message, what a record and a refusal need: keeping all of it while rmcp makes copies
+/// of its own would cost its caller's size once more. `None` for what is small, or no request.
+fn head_of(body: &[u8]) -> Option<Bytes> {
+    #[derive(Serialize, Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow)]
+        method: Cow<'a, str>,
+        id: Option<RequestId>,
+    }
+    if body.len() <= LARGE {
+        return None;
+    }
+    let head: Head<'_> = serde_json::from_slice(body).ok()?;
+    serde_json::to_vec(&head).ok().map(Bytes::from)
 }
 
 fn named_twice(headers: &HeaderMap) -> Option<&'static HeaderName> {
