@@ -30,6 +30,8 @@ mod envelope;
 mod sink;
 // How much, how long, how many.
 mod limits;
+// What a refused request leaves of its connection.
+mod connections;
 // What a request may cost in memory.
 #[cfg(target_os = "linux")]
 mod memory;

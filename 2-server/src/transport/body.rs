@@ -25,6 +25,8 @@ pub(super) struct Incoming {
     expected: Option<usize>,
     // It isn't sent before somebody asks for it.
     is_held_back: bool,
+    // It is encoded in a way that nobody here undoes.
+    is_encoded: bool,
 }
 
 impl Incoming {
@@ -34,6 +36,10 @@ impl Incoming {
             expected: expected.map(|length| usize::try_from(length).unwrap_or(usize::MAX)),
             chunks: body.into_data_stream(),
             is_held_back: headers.contains_key(header::EXPECT),
+            is_encoded: headers
+                .get_all(header::TRANSFER_ENCODING)
+                .iter()
+                .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")),
         }
     }
 
@@ -43,6 +49,12 @@ impl Incoming {
     /// 413 when it is larger than `max` or would be once it is parsed, 408 when it takes too long,
     /// 400 when it breaks off, 429 or 503 when there is no room for it.
     pub(super) async fn read(&mut self, max: usize, taken: &mut Taken) -> Result<Bytes, Denial> {
+        if self.is_encoded {
+            return Err(Denial::new(
+                DenialKind::Malformed,
+                "the body is encoded: Transfer-Encoding may be chunked and nothing else",
+            ));
+        }
         if self.expected.is_some_and(|length| length > max) {
             return Err(too_large(max));
         }
