@@ -1,6 +1,9 @@
 //! What a request leaves of its connection: the next one is answered too, or is told not to come.
 
-use std::time::Duration;
+use std::{
+    io::{Read as _, Write as _},
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio::{
@@ -8,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::Server;
+use crate::support::{Process, Server};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -147,7 +150,7 @@ async fn a_body_that_is_sent_in_a_way_that_isnt_understood_is_refused() {
 
 #[tokio::test]
 async fn a_page_takes_no_stream_by_a_plain_get() {
-    let server = Server::prod().await;
+    let server = Server::prod_with(|config| config.server.sse = Some(true)).await;
     for (site, is_served) in [
         (Some("cross-site"), false),
         (Some("same-site"), false),
@@ -162,12 +165,40 @@ async fn a_page_takes_no_stream_by_a_plain_get() {
             Some(site) => get.header("sec-fetch-site", site),
             None => get,
         };
-        let status = get.send().await.unwrap().status().as_u16();
-        assert_eq!(status, if is_served { 200 } else { 403 }, "{site:?}");
+        let response = get.send().await.unwrap();
+        let status = response.status().as_u16();
+        assert_eq!(
+            status,
+            if is_served { 200 } else { 403 },
+            "{site:?}: {response:?}"
+        );
     }
     let refused = server.record();
     let refused = refused
         .iter()
         .filter(|it| it["outcome"] == json!("FORBIDDEN"));
     assert_eq!(refused.count(), 2);
+}
+
+#[test]
+fn what_is_no_http_is_refused_and_said_once_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &[]);
+    let url = process.url_after("listening on ");
+    let address = url.strip_prefix("http://").unwrap();
+    for (bytes, status) in [
+        ("\u{1}\u{2} secret\r\n\r\n".to_owned(), "400"),
+        (
+            format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(200_000)),
+            "431",
+        ),
+    ] {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _ = stream.write_all(bytes.as_bytes());
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer[9..], status.as_bytes());
+    }
+    process.wait_for("was refused");
 }

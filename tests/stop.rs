@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::support::{Server, Wire, fake_ollama::Mode};
+use mcp_server::transport::HttpSettings;
+
+use crate::support::{Server, Wire, fake_ollama::Mode, odd::Odd};
 
 /// Less than a model takes for its answer would be no test; more than this is a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,4 +75,94 @@ async fn a_stream_that_would_last_for_ever_ends() {
     tokio::time::timeout(PATIENCE, both)
         .await
         .expect("both end");
+}
+
+/// A server whose tool `slow` never ends, with a call of it that runs.
+async fn slow() -> (Odd, Server) {
+    let odd = Odd::default();
+    let settings = HttpSettings::default();
+    (odd.clone(), Server::guarding(odd, |it| it, settings).await)
+}
+
+/// Waits until so many calls have reached the handler.
+async fn reached(odd: &Odd, calls: usize) {
+    let reached = async {
+        while odd.reached() < calls {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached)
+        .await
+        .expect("the call in time");
+}
+
+/// What became of the calls, by the record.
+fn outcomes(server: &Server) -> Vec<String> {
+    let record = server.record();
+    let calls = record.iter().filter(|it| it["method"] == "tools/call");
+    calls
+        .map(|it| it["outcome"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_leaves_its_record_over_http() {
+    let (odd, mut server) = slow().await;
+    let clients = [(None, false), (None, true), (Some("2025-06-18"), false)];
+    for (place, (version, asks_for_progress)) in clients.into_iter().enumerate() {
+        let client = server.client("ada");
+        if let Some(version) = version {
+            client.initialize(version).await;
+        }
+        let mut params = json!({ "name": "slow", "arguments": {} });
+        if asks_for_progress {
+            params["_meta"] = json!({ "progressToken": "t" });
+        }
+        let call = client.post(&client.message("tools/call", params));
+        tokio::spawn(async move { drop(call.send().await) });
+        reached(&odd, place + 1).await;
+    }
+    server.shutdown.cancel();
+    server.stopped().await;
+    assert_eq!(outcomes(&server), ["CANCELLED"; 3]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_leaves_its_record_over_sse() {
+    let (odd, mut server) = slow().await;
+    let client = server.client("ada");
+    let at = |path: &str| format!("http://{}{path}", server.address);
+    let stream = client.http.get(at("/sse")).bearer_auth("ada");
+    let stream = stream.send().await.unwrap();
+    let mut chunks = Box::pin(stream.bytes_stream());
+    let first = chunks.next().await.unwrap().unwrap();
+    let first = String::from_utf8(first.to_vec()).unwrap();
+    let path = first.split("data:").nth(1).unwrap().trim().to_owned();
+    for message in [
+        json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": { "protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" } } }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": {} } }),
+    ] {
+        let post = client.http.post(at(&path)).bearer_auth("ada");
+        let post = post.body(message.to_string()).send().await.unwrap();
+        assert_eq!(post.status(), 202);
+    }
+    reached(&odd, 1).await;
+    server.shutdown.cancel();
+    server.stopped().await;
+    assert_eq!(outcomes(&server), ["CANCELLED"]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_leaves_its_record_over_stdio() {
+    let (odd, server) = slow().await;
+    let mut talk = server.talk(Some("ada"));
+    talk.hello().await;
+    let params = json!({ "name": "slow", "arguments": {} });
+    talk.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }))
+        .await;
+    reached(&odd, 1).await;
+    talk.shutdown.cancel();
+    talk.end().await.unwrap();
+    assert_eq!(outcomes(&server), ["CANCELLED"]);
 }

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use rmcp::{
     RoleServer, ServerHandler,
     model::{
-        ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+        ClientJsonRpcMessage, ClientNotification, GetExtensions as _, JsonRpcMessage, RequestId,
+        ServerJsonRpcMessage,
     },
     transport::Transport,
 };
@@ -25,6 +26,7 @@ pub struct RecordedTransport<T, H: ServerHandler> {
     caller: Principal,
     peer: Peer,
     followed: HashMap<RequestId, Exchange>,
+    has_begun: bool,
 }
 
 impl<T, H: ServerHandler> RecordedTransport<T, H> {
@@ -44,6 +46,7 @@ impl<T, H: ServerHandler> RecordedTransport<T, H> {
             caller,
             peer,
             followed: HashMap::new(),
+            has_begun: false,
         }
     }
 
@@ -67,6 +70,25 @@ impl<T, H: ServerHandler> RecordedTransport<T, H> {
         {
             self.followed.insert(request.id.clone(), exchange);
         }
+    }
+
+    /// Whether a message is one to begin with. Any other would end the conversation, so it is left
+    /// out: nothing has been asked that it could answer, and a notification gets no answer.
+    fn begins(&mut self, message: &ClientJsonRpcMessage) -> bool {
+        if self.has_begun || matches!(message, JsonRpcMessage::Request(_)) {
+            self.has_begun = true;
+            return true;
+        }
+        tracing::warn!(
+            transport = self.name,
+            "the first message is no request, and was left out: begin with initialize, or server/discover"
+        );
+        if let JsonRpcMessage::Notification(note) = message
+            && let Some(exchange) = Exchange::of(note.notification.extensions())
+        {
+            exchange.answered(Outcome::Rejected, "a conversation begins with a request");
+        }
+        false
     }
 
     /// Notes an answer, and gives its exchange, which lasts until the answer is out.
@@ -119,9 +141,13 @@ impl<T: Transport<RoleServer>, H: ServerHandler> Transport<RoleServer> for Recor
     }
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
-        let mut message = self.inner.receive().await?;
-        self.on_inbound(&mut message);
-        Some(message)
+        loop {
+            let mut message = self.inner.receive().await?;
+            self.on_inbound(&mut message);
+            if self.begins(&message) {
+                return Some(message);
+            }
+        }
     }
 
     async fn close(&mut self) -> Result<(), T::Error> {

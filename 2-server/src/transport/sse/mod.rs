@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     conversation::{Conversation, Conversations, Place, Tracked, Waiting},
-    edge,
+    edge, in_short,
     settings::HttpSettings,
 };
 use crate::interceptor::{Denial, DenialKind, Exchange, Guard, Principal};
@@ -192,7 +192,10 @@ async fn converse<H: ServerHandler>(
         match served.guard.clone().serve_with_ct(line, ended).await {
             // Why it ended is no news: the reader went, or the conversation was over.
             Ok(running) => drop(running.waiting().await),
-            Err(error) => tracing::debug!(%error, "no conversation began on an SSE stream"),
+            Err(error) => {
+                let error = in_short(&error);
+                tracing::debug!(%error, "no conversation began on an SSE stream");
+            }
         }
     });
     conversation
