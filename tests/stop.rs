@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 
 use mcp_server::transport::HttpSettings;
 
-use crate::support::{Server, Wire, fake_ollama::Mode, odd::Odd};
+use crate::support::{
+    Process, Server, Wire,
+    fake_ollama::{FakeOllama, Mode},
+    odd::Odd,
+};
 
 /// Less than a model takes for its answer would be no test; more than this is a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -165,4 +169,87 @@ async fn a_call_that_is_cut_off_leaves_its_record_over_stdio() {
     talk.shutdown.cancel();
     talk.end().await.unwrap();
     assert_eq!(outcomes(&server), ["CANCELLED"]);
+}
+
+/// The variables of a server whose engine accepts questions and never answers.
+fn hanging(url: &str) -> [(&'static str, &str); 6] {
+    [
+        ("MCP_LLM__PROVIDER", "ollama"),
+        ("MCP_LLM__BASE_URL", url),
+        ("MCP_LLM__DEFAULT_MODEL", "llama3.2:latest"),
+        ("MCP_SERVER__SHUTDOWN_TIMEOUT_MS", "300"),
+        ("MCP_AUDIT__STDERR", "false"),
+        ("MCP_AUDIT__FILE", "audit.jsonl"),
+    ]
+}
+
+/// Waits until the engine has been asked so many questions.
+async fn asked(fake: &FakeOllama, questions: usize) {
+    let asked = async {
+        while fake.chats().len() < questions {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked)
+        .await
+        .expect("a question in time");
+}
+
+fn terminate(id: u32) {
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.arg(id.to_string()).status().unwrap().success());
+}
+
+/// The outcomes of the chats in a folder's record, once there is one.
+async fn recorded(folder: &std::path::Path) -> Vec<String> {
+    for _ in 0..400 {
+        let text = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap_or_default();
+        let found: Vec<_> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|line| line["method"] == "tools/call")
+            .map(|line| line["outcome"].as_str().unwrap().to_owned())
+            .collect();
+        if !found.is_empty() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no record of the call");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_call_that_sigterm_cuts_off_leaves_its_record() {
+    let fake = FakeOllama::start(Mode::Hang).await;
+    let url = fake.url.clone();
+    let chat = json!({ "name": "ollama-chat", "arguments": { "prompt": "Why is the sky blue?" } });
+
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &hanging(&url));
+    let served = process.url_after("listening on ");
+    let client = Wire::new(&format!("{served}/mcp"), None);
+    let call = client.post(&client.message("tools/call", chat.clone()));
+    tokio::spawn(async move { drop(call.send().await) });
+    asked(&fake, 1).await;
+    terminate(process.id());
+    assert_eq!(recorded(folder.path()).await, ["CANCELLED"], "http");
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = std::process::Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+        .env_clear()
+        .envs(hanging(&url))
+        .current_dir(folder.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let call = client.message("tools/call", chat);
+    let input = host.stdin.as_mut().unwrap();
+    std::io::Write::write_all(input, format!("{call}\n").as_bytes()).unwrap();
+    asked(&fake, 2).await;
+    terminate(host.id());
+    assert_eq!(recorded(folder.path()).await, ["CANCELLED"], "stdio");
+    assert!(host.wait().unwrap().success());
 }

@@ -59,7 +59,7 @@ impl Process {
     }
 
     /// Its process id.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
