@@ -13,6 +13,8 @@ use crate::interceptor::{Denial, DenialKind};
 
 /// How long a request's body may take to arrive.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+/// How much room is made for a body that has only begun.
+const MOST_RESERVED: usize = 4 << 20;
 /// How much of a refused request's body is read away, and for how long, so that its connection can
 /// serve the next request, and its sender reads the answer instead of an error of the network.
 const MOST_DRAINED: usize = 8 << 20;
@@ -82,8 +84,8 @@ impl Incoming {
                 if Some(chunk.len()) == self.expected {
                     return Ok(chunk);
                 }
-                // What nothing is written to takes no memory.
-                whole.reserve(self.expected.unwrap_or_default());
+                // What nothing is written to takes no memory; but who says that it is long may lie.
+                whole.reserve(self.expected.unwrap_or_default().min(MOST_RESERVED));
             }
             whole.extend_from_slice(&chunk);
         }
@@ -93,7 +95,7 @@ impl Incoming {
     /// Reads what is left of a refused request's body away, if that is little. `false` when the
     /// connection had better be closed: what is left would be taken for the next request.
     pub(super) async fn drain(mut self) -> bool {
-        if self.is_held_back {
+        if self.is_held_back || self.expected.is_some_and(|length| length > MOST_DRAINED) {
             return false;
         }
         let drained = async {
