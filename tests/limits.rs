@@ -8,6 +8,10 @@ use mcp_server::{
     transport::HttpSettings,
 };
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
 
 use crate::support::{Server, keys, odd::Odd, whole};
 
@@ -305,4 +309,35 @@ async fn a_stream_that_watches_too_many_kinds_of_things_cant_swell_the_record() 
     server.record();
     let text = std::fs::read_to_string(server.folder.path().join("audit.jsonl")).unwrap();
     assert!(text.lines().all(|line| line.len() < 10_000));
+}
+
+/// A caller that asks for much and takes nothing of it.
+async fn asks_and_reads_nothing(server: &Server, body: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    // What the system takes in for it must be less than the answer.
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ada\r\naccept: application/json, text/event-stream\r\ncontent-type: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: echo\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    stream.readable().await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_call_keeps_its_place_until_its_answer_is_out() {
+    let server = Server::prod_with(|config| config.limits.concurrent = 1.try_into().unwrap()).await;
+    let ada = server.client("ada");
+    let large = json!({ "name": "echo", "arguments": { "message": "x".repeat(4_000_000) } });
+    let large = ada.message("tools/call", large).to_string();
+    let mut unread = asks_and_reads_nothing(&server, &large).await;
+    let small = json!({ "message": "hello" });
+    assert_eq!(ada.call("echo", small.clone()).await.status, 429);
+    let mut answer = Vec::new();
+    unread.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.len() > large.len(), "{}", answer.len());
+    assert_eq!(ada.call("echo", small).await.status, 200);
 }

@@ -30,6 +30,11 @@ mod envelope;
 mod sink;
 // How much, how long, how many.
 mod limits;
+// What a refused request leaves of its connection.
+mod connections;
+// What a request may cost in memory.
+#[cfg(target_os = "linux")]
+mod memory;
 // Where a caller sits: proxies and networks.
 mod addresses;
 // A session belongs to who opened it.

@@ -1,6 +1,6 @@
 //! For whoever runs the server: TLS, readiness, numbers, and pages of other origins.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn trusting(pem: &str) -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes()).unwrap()])
-        .timeout(std::time::Duration::from_secs(10))
+        .timeout(Duration::from_secs(10))
         .build()
         .unwrap()
 }
@@ -301,4 +301,56 @@ async fn without_a_list_no_page_is_answered() {
     let answer = preflight(&server, APP).await;
     assert_eq!(answer.status(), 403);
     assert!(!answer.headers().contains_key("access-control-allow-origin"));
+}
+
+/// Starts a server in a folder with `ada`'s key, after the shell has set its limits.
+#[cfg(target_os = "linux")]
+fn limited(first: &str, folder: &Path, says: Option<&str>) -> (Process, String) {
+    std::fs::write(folder.join("keys.toml"), keys(&[("ada", "\"*\"")])).unwrap();
+    let settings = [
+        ("MCP_SERVER__MODE", "prod"),
+        ("MCP_AUTH__KEYS_FILE", "keys.toml"),
+    ];
+    let process = Process::start_after(first, folder, &settings);
+    if let Some(says) = says {
+        process.wait_for(says);
+    }
+    let url = process.url_after("listening on ");
+    (process, url)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limit_of_open_files_is_raised_as_far_as_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (process, _url) = limited("ulimit -Sn 256 && ulimit -Hn 9000", folder.path(), None);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let line = limits
+        .lines()
+        .find(|it| it.starts_with("Max open files"))
+        .unwrap();
+    let soft = line.split_whitespace().nth(3).unwrap();
+    assert_eq!(soft, "9000", "{line}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn connections_that_take_every_place_keep_no_revoked_key_alive() {
+    let folder = tempfile::tempdir().unwrap();
+    let warning = "only 96 connections at once instead of 4096";
+    let (_process, url) = limited("ulimit -n 192", folder.path(), Some(warning));
+    let ada = Wire::new(&format!("{url}/mcp"), Some("ada"));
+    // Kept open by its client.
+    assert_eq!(ada.request("tools/list", json!({})).await.status, 200);
+    let address = url.strip_prefix("http://").unwrap();
+    let strangers: Vec<_> = (0..150)
+        .map(|_| std::net::TcpStream::connect(address).unwrap())
+        .collect();
+    std::fs::write(folder.path().join("keys.toml"), keys(&[("bob", "\"*\"")])).unwrap();
+    let since = std::time::Instant::now();
+    while ada.request("tools/list", json!({})).await.status != 401 {
+        assert!(since.elapsed() < Duration::from_secs(10), "she gets in");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(strangers);
 }

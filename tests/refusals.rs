@@ -183,7 +183,7 @@ async fn what_cant_be_read_is_answered_as_the_specification_says() {
     let deep = format!("{}{}", "[".repeat(4_000), "]".repeat(4_000));
     for (body, status, code) in [
         ("{bad".to_owned(), 400, -32700),
-        (deep, 400, -32700),
+        (deep, 413, 413),
         ("[]".to_owned(), 400, -32600),
         (
             r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#.to_owned(),

@@ -9,7 +9,13 @@ use std::{
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::support::{Server, Wire, fake_ollama::Mode};
+use mcp_server::transport::HttpSettings;
+
+use crate::support::{
+    Process, Server, Wire,
+    fake_ollama::{FakeOllama, Mode},
+    odd::Odd,
+};
 
 /// Less than a model takes for its answer would be no test; more than this is a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -148,4 +154,177 @@ async fn standard_error_that_nobody_reads_holds_up_no_call_and_no_stop() {
     assert!(ended.success(), "{ended}");
     let took = told.elapsed();
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+/// A server whose tool `slow` never ends, with a call of it that runs.
+async fn slow() -> (Odd, Server) {
+    let odd = Odd::default();
+    let settings = HttpSettings::default();
+    (odd.clone(), Server::guarding(odd, |it| it, settings).await)
+}
+
+/// Waits until so many calls have reached the handler.
+async fn reached(odd: &Odd, calls: usize) {
+    let reached = async {
+        while odd.reached() < calls {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached)
+        .await
+        .expect("the call in time");
+}
+
+/// What became of the calls, by the record.
+fn outcomes(server: &Server) -> Vec<String> {
+    let record = server.record();
+    let calls = record.iter().filter(|it| it["method"] == "tools/call");
+    calls
+        .map(|it| it["outcome"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_leaves_its_record_over_http() {
+    let (odd, mut server) = slow().await;
+    let clients = [(None, false), (None, true), (Some("2025-06-18"), false)];
+    for (place, (version, asks_for_progress)) in clients.into_iter().enumerate() {
+        let client = server.client("ada");
+        if let Some(version) = version {
+            client.initialize(version).await;
+        }
+        let mut params = json!({ "name": "slow", "arguments": {} });
+        if asks_for_progress {
+            params["_meta"] = json!({ "progressToken": "t" });
+        }
+        let call = client.post(&client.message("tools/call", params));
+        tokio::spawn(async move { drop(call.send().await) });
+        reached(&odd, place + 1).await;
+    }
+    server.shutdown.cancel();
+    server.stopped().await;
+    assert_eq!(outcomes(&server), ["CANCELLED"; 3]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_leaves_its_record_over_sse() {
+    let (odd, mut server) = slow().await;
+    let client = server.client("ada");
+    let at = |path: &str| format!("http://{}{path}", server.address);
+    let stream = client.http.get(at("/sse")).bearer_auth("ada");
+    let stream = stream.send().await.unwrap();
+    let mut chunks = Box::pin(stream.bytes_stream());
+    let first = chunks.next().await.unwrap().unwrap();
+    let first = String::from_utf8(first.to_vec()).unwrap();
+    let path = first.split("data:").nth(1).unwrap().trim().to_owned();
+    for message in [
+        json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": { "protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" } } }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": {} } }),
+    ] {
+        let post = client.http.post(at(&path)).bearer_auth("ada");
+        let post = post.body(message.to_string()).send().await.unwrap();
+        assert_eq!(post.status(), 202);
+    }
+    reached(&odd, 1).await;
+    server.shutdown.cancel();
+    server.stopped().await;
+    assert_eq!(outcomes(&server), ["CANCELLED"]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_leaves_its_record_over_stdio() {
+    let (odd, server) = slow().await;
+    let mut talk = server.talk(Some("ada"));
+    talk.hello().await;
+    let params = json!({ "name": "slow", "arguments": {} });
+    talk.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }))
+        .await;
+    reached(&odd, 1).await;
+    talk.shutdown.cancel();
+    talk.end().await.unwrap();
+    assert_eq!(outcomes(&server), ["CANCELLED"]);
+}
+
+/// The variables of a server whose engine accepts questions and never answers.
+fn hanging(url: &str) -> [(&'static str, &str); 6] {
+    [
+        ("MCP_LLM__PROVIDER", "ollama"),
+        ("MCP_LLM__BASE_URL", url),
+        ("MCP_LLM__DEFAULT_MODEL", "llama3.2:latest"),
+        ("MCP_SERVER__SHUTDOWN_TIMEOUT_MS", "300"),
+        ("MCP_AUDIT__STDERR", "false"),
+        ("MCP_AUDIT__FILE", "audit.jsonl"),
+    ]
+}
+
+/// Waits until the engine has been asked so many questions.
+async fn asked(fake: &FakeOllama, questions: usize) {
+    let asked = async {
+        while fake.chats().len() < questions {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked)
+        .await
+        .expect("a question in time");
+}
+
+fn terminate(id: u32) {
+    let mut kill = Command::new("kill");
+    assert!(kill.arg(id.to_string()).status().unwrap().success());
+}
+
+/// The outcomes of the chats in a folder's record, once there is one.
+async fn recorded(folder: &std::path::Path) -> Vec<String> {
+    for _ in 0..400 {
+        let text = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap_or_default();
+        let found: Vec<_> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|line| line["method"] == "tools/call")
+            .map(|line| line["outcome"].as_str().unwrap().to_owned())
+            .collect();
+        if !found.is_empty() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no record of the call");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_call_that_sigterm_cuts_off_leaves_its_record() {
+    let fake = FakeOllama::start(Mode::Hang).await;
+    let url = fake.url.clone();
+    let chat = json!({ "name": "ollama-chat", "arguments": { "prompt": "Why is the sky blue?" } });
+
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &hanging(&url));
+    let served = process.url_after("listening on ");
+    let client = Wire::new(&format!("{served}/mcp"), None);
+    let call = client.post(&client.message("tools/call", chat.clone()));
+    tokio::spawn(async move { drop(call.send().await) });
+    asked(&fake, 1).await;
+    terminate(process.id());
+    assert_eq!(recorded(folder.path()).await, ["CANCELLED"], "http");
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+        .env_clear()
+        .envs(hanging(&url))
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let call = client.message("tools/call", chat);
+    let input = host.stdin.as_mut().unwrap();
+    std::io::Write::write_all(input, format!("{call}\n").as_bytes()).unwrap();
+    asked(&fake, 2).await;
+    terminate(host.id());
+    assert_eq!(recorded(folder.path()).await, ["CANCELLED"], "stdio");
+    assert!(host.wait().unwrap().success());
 }

@@ -152,22 +152,6 @@ async fn a_line_that_is_no_message_or_too_long_over_stdio() {
 }
 
 #[tokio::test]
-async fn a_message_that_breaks_the_handshake_over_stdio() {
-    let server = server().await;
-    let mut talk = server.talk(Some("ada"));
-    talk.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
-        .await;
-    assert!(
-        talk.end().await.is_err(),
-        "the server says that there was no handshake"
-    );
-    expect(
-        &server.record(),
-        &[("notifications/initialized", "REJECTED")],
-    );
-}
-
-#[tokio::test]
 async fn what_is_refused_before_the_pipeline_over_http() {
     let server = server().await;
     let ada = server.client("ada");
@@ -302,4 +286,43 @@ async fn notifications_pass_the_guard_and_a_cancelled_call_is_one_line() {
             ("notifications/cancelled", "SUCCESS"),
         ],
     );
+}
+
+#[tokio::test]
+async fn what_comes_first_over_stdio_and_is_no_request_ends_nothing() {
+    let server = server().await;
+    let mut talk = server.talk(Some("ada"));
+    talk.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
+        .await;
+    talk.send(&json!({ "jsonrpc": "2.0", "id": 7, "result": {} }))
+        .await;
+    talk.hello().await;
+    talk.end().await.unwrap();
+    let record = server.record();
+    expect(
+        &record,
+        &[
+            ("notifications/initialized", "REJECTED"),
+            ("initialize", "SUCCESS"),
+            ("notifications/initialized", "SUCCESS"),
+        ],
+    );
+    let reason = record[0]["denial"].as_str().unwrap();
+    assert!(reason.contains("begins with a request"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_line_that_would_take_too_much_to_parse_is_refused_by_its_id() {
+    let server = server().await;
+    let mut talk = server.talk(Some("ada"));
+    talk.hello().await;
+    let many = json!({ "name": "echo", "arguments": { "list": vec![0; 40_000] } });
+    let answer = talk.ask(7, "tools/call", many).await;
+    assert_eq!(answer["error"]["code"], 413, "{answer}");
+    let said = answer["error"]["message"].as_str().unwrap();
+    assert!(said.contains("32768 values"), "{said}");
+    talk.end().await.unwrap();
+    let record = server.record();
+    assert_eq!(record.last().unwrap()["outcome"], "TOO_LARGE");
+    assert_eq!(record.last().unwrap()["method"], "tools/call");
 }

@@ -20,7 +20,22 @@ pub struct Process {
 impl Process {
     /// Starts `mcp-server --transport sse` in a folder, with these variables.
     pub fn start(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+        let server = Command::new(env!("CARGO_BIN_EXE_mcp-server"));
+        Self::spawn(server, folder, environment)
+    }
+
+    /// The same from a shell that has done this first, such as `ulimit -n 64`.
+    #[cfg(unix)]
+    pub fn start_after(first: &str, folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        let server = env!("CARGO_BIN_EXE_mcp-server");
+        let line = format!("{first} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &line, server]);
+        Self::spawn(shell, folder, environment)
+    }
+
+    fn spawn(mut command: Command, folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut child = command
             .env_clear()
             .env("MCP_LLM__PROVIDER", "tutor")
             .env("MCP_SERVER__PORT", "0")
@@ -41,6 +56,12 @@ impl Process {
                 .try_for_each(|line| sender.send(line))
         });
         Self { child, lines }
+    }
+
+    /// Its process id.
+    #[cfg(unix)]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for the line that says this, and gives the URL in it, without its path.

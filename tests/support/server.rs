@@ -202,6 +202,12 @@ impl Server {
         self.folder.path().join("keys.toml")
     }
 
+    /// Waits until it has stopped, which it was told to.
+    pub async fn stopped(&mut self) {
+        let ended = tokio::time::timeout(PATIENCE, &mut self.served).await;
+        ended.expect("an end in time").expect("no panic");
+    }
+
     /// Stops writing the record and reads it: every line is there then.
     pub fn record(&self) -> Vec<Value> {
         self.journal.shut_down();

@@ -25,6 +25,8 @@ pub struct Talk {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     input: WriteHalf<DuplexStream>,
     served: JoinHandle<Result<(), ServeError>>,
+    /// Tells the server to stop.
+    pub shutdown: CancellationToken,
 }
 
 impl Talk {
@@ -36,14 +38,16 @@ impl Talk {
             max_line,
         };
         let streams = tokio::io::split(far);
-        let served = tokio::spawn(async move {
-            stdio::serve(guard, &settings, streams, CancellationToken::new()).await
-        });
+        let shutdown = CancellationToken::new();
+        let told = shutdown.clone();
+        let served =
+            tokio::spawn(async move { stdio::serve(guard, &settings, streams, told).await });
         let (read, input) = tokio::io::split(near);
         Self {
             lines: BufReader::new(read).lines(),
             input,
             served,
+            shutdown,
         }
     }
 

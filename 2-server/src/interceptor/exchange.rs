@@ -210,9 +210,30 @@ impl Exchange {
         state.permits.push(permit);
     }
 
+    /// Holds something for as long as the exchange lasts.
+    pub(crate) fn holds(&self, held: impl Send + Sync + 'static) {
+        let permit = Permit::default().holding(held);
+        self.state().permits.push(permit);
+    }
+
     /// The pipeline takes the message over: whatever becomes of it is a call's record.
     pub(super) fn claim(&self, call: Arc<CallInfo>) {
         let _ = self.0.call.set(call);
+        // Its record names the call, so what was read can go: it may be large, and the call long.
+        self.state().asked = Asked::Unreadable;
+    }
+
+    /// What was read of it, until the pipeline takes it over.
+    pub(crate) fn unclaimed_body(&self) -> Bytes {
+        match &self.state().asked {
+            Asked::Http { body, .. } => body.clone(),
+            Asked::Unreadable | Asked::Method(_) => Bytes::new(),
+        }
+    }
+
+    /// Whether the pipeline has taken it over, as a request of this method.
+    pub(crate) fn is_call_of(&self, method: &str) -> bool {
+        self.0.call.get().is_some_and(|it| it.method() == method)
     }
 
     /// Whether the pipeline has seen the message.

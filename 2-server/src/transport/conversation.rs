@@ -2,25 +2,35 @@
 //! bound on how many there are, an end when nothing happens, and an end when its owner's rights do.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use rmcp::{
     RoleServer,
     model::{
-        ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+        ClientJsonRpcMessage, ClientNotification, GetExtensions as _, JsonRpcMessage, RequestId,
+        ServerJsonRpcMessage,
     },
     transport::Transport,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::interceptor::{Denial, Principal};
+use crate::interceptor::{Denial, Exchange, Principal};
 
 /// How long a caller whom no place is left for should wait.
 const FULL_WAIT: Duration = Duration::from_secs(30);
+/// Answers, and bytes of them, that may wait for their reader before further messages are refused.
+pub(super) const MOST_WAITING: usize = 64;
+pub(super) const MOST_BYTES_WAITING: usize = 1 << 20;
+/// Requests without an answer, beyond which further messages are refused. The pipeline lets fewer
+/// run at once, unless its limit is one that counts differently.
+const MOST_UNANSWERED: usize = 1024;
 
 /// The conversations that are open, and whose each of them is. There are only so many, in all and
 /// of one identity. `T` is what its transport keeps with each.
@@ -175,15 +185,16 @@ impl<T> Drop for Place<T> {
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
     traffic: watch::Sender<Traffic>,
+    bytes: Arc<AtomicUsize>,
     closing: CancellationToken,
     ended: CancellationToken,
 }
 
 #[derive(Debug, Default)]
 struct Traffic {
-    // Requests that came in and have no answer yet: a conversation that has one isn't idle. It holds
-    // what the pipeline lets run at once, and refusals for a moment, so it is bounded by them.
-    unanswered: HashSet<RequestId>,
+    // Requests that came in and have no answer yet: a conversation that has one isn't idle. Where
+    // their exchanges are known, they are held until the answer is out.
+    unanswered: HashMap<RequestId, Option<Exchange>>,
     // Messages that wait for their reader.
     waiting: usize,
 }
@@ -199,16 +210,33 @@ impl Conversation {
         &self.ended
     }
 
-    /// How many messages wait for their reader.
-    pub(super) fn waiting(&self) -> usize {
-        self.traffic.borrow().waiting
+    /// Whether so much waits, for its reader or for its answer, that nothing more can be taken.
+    pub(super) fn is_full(&self) -> bool {
+        let traffic = self.traffic.borrow();
+        traffic.waiting >= MOST_WAITING
+            || traffic.unanswered.len() >= MOST_UNANSWERED
+            || self.bytes.load(Ordering::Relaxed) >= MOST_BYTES_WAITING
+    }
+
+    /// Counts a message to the client for as long as what comes back is held: until its reader has
+    /// it. So long its exchange lasts, and with it whatever place its caller has for it.
+    pub(super) fn waits(&self, message: &ServerJsonRpcMessage, bytes: usize) -> Waiting {
+        let traffic = self.traffic.borrow();
+        let exchange = answered(message).and_then(|id| traffic.unanswered.get(id)?.clone());
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Waiting {
+            bytes,
+            all: Arc::clone(&self.bytes),
+            _exchange: exchange,
+        }
     }
 
     /// Notes a message from the client.
     pub(super) fn received(&self, message: &ClientJsonRpcMessage) {
         self.traffic.send_modify(|traffic| match message {
             JsonRpcMessage::Request(request) => {
-                traffic.unanswered.insert(request.id.clone());
+                let exchange = Exchange::of(request.request.extensions()).cloned();
+                traffic.unanswered.insert(request.id.clone(), exchange);
             }
             // What is cancelled gets no answer.
             JsonRpcMessage::Notification(note) => {
@@ -285,6 +313,29 @@ impl Conversation {
     }
 }
 
+/// A message that waits for its reader.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    bytes: usize,
+    all: Arc<AtomicUsize>,
+    _exchange: Option<Exchange>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// The request that a message to the client answers.
+fn answered(message: &ServerJsonRpcMessage) -> Option<&RequestId> {
+    match message {
+        JsonRpcMessage::Response(response) => Some(&response.id),
+        JsonRpcMessage::Error(error) => error.id.as_ref(),
+        JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
+    }
+}
+
 /// A transport whose messages count as its conversation's traffic.
 pub(super) struct Tracked<T> {
     pub(super) inner: T,
@@ -299,11 +350,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Tracked<T> {
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), T::Error>> + Send + 'static {
         let conversation = Arc::clone(&self.conversation);
-        let answered = match &message {
-            JsonRpcMessage::Response(response) => Some(response.id.clone()),
-            JsonRpcMessage::Error(error) => error.id.clone(),
-            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
-        };
+        let answered = answered(&message).cloned();
         let sending = self.inner.send(message);
         async move { conversation.sends(answered, sending).await }
     }

@@ -2,7 +2,7 @@
 //! Then it goes on to its path, and its answer comes back through here. What the protocol library
 //! refuses by itself gets the shape and the record that every other refusal has.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
@@ -12,17 +12,23 @@ use axum::{
 };
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
-use rmcp::{ErrorData, ServerHandler, model::ErrorCode};
+use rmcp::{
+    ErrorData, ServerHandler,
+    model::{ErrorCode, RequestId},
+};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    body, credentials,
+    body::Incoming,
+    credentials,
     headers::{self, SESSION_ID},
     held::Held,
     mcp::sessions::Sessions,
     origin::Site,
     proxies::Proxies,
+    room::Room,
 };
 use crate::interceptor::{
     Charge, Denial, Exchange, Guard, Outcome, Peer, Principal, method_of, text::cut,
@@ -35,6 +41,9 @@ pub(super) const UNREADABLE: &str = "fail to deserialize";
 /// The request whose answer lasts until its caller goes.
 const LISTEN: &str = "subscriptions/listen";
 
+/// A message that is larger is kept no longer than it must be.
+const LARGE: usize = 64 << 10;
+
 /// Of what rmcp says of a bad request, no more than this many characters are passed on.
 const MOST_SAID: usize = 512;
 
@@ -46,6 +55,7 @@ pub(super) struct Edge<H: ServerHandler> {
     pub(super) proxies: Proxies,
     pub(super) sessions: Arc<Sessions>,
     pub(super) max_body: usize,
+    pub(super) room: Arc<Room>,
     /// Fires when the server is asked to stop.
     pub(super) closing: CancellationToken,
     /// Tears off what still runs, when nobody can answer any more.
@@ -57,7 +67,6 @@ struct Asked {
     verb: Method,
     transport: &'static str,
     session: Option<HeaderValue>,
-    body: Bytes,
 }
 
 /// The way of every HTTP request, and of its answer.
@@ -70,20 +79,24 @@ pub(super) async fn handle<H: ServerHandler>(
     let peer = edge.proxies.caller(&parts);
     let exchange = edge.guard.begin(transport(&parts), peer);
     exchange.asks_http(&parts);
-    let principal = match edge.admit(&exchange, &parts).await {
-        Ok(principal) => principal,
+    let mut body = Incoming::new(&parts.headers, body);
+    let answered = match edge.admit(&exchange, &parts).await {
+        Ok(principal) => {
+            edge.answer(&exchange, &principal, parts, &mut body, next)
+                .await
+        }
+        Err(denial) => Err(denial),
+    };
+    match answered {
+        Ok(response) => response,
         Err(denial) => {
             let mut response = edge.refuse(&exchange, denial);
-            if !body::drain(body).await {
+            if !body.drain().await {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
-            return response;
+            response
         }
-    };
-    match edge.answer(&exchange, &principal, parts, body, next).await {
-        Ok(response) => response,
-        Err(denial) => edge.refuse(&exchange, denial),
     }
 }
 
@@ -111,11 +124,13 @@ impl<H: ServerHandler> Edge<H> {
         exchange: &Exchange,
         principal: &Principal,
         mut parts: Parts,
-        body: Body,
+        body: &mut Incoming,
         next: Next,
     ) -> Result<Response, Denial> {
-        let body = body::read(&parts.headers, body, self.max_body).await?;
-        exchange.has_body(body.clone());
+        let mut taken = self.room.enter(principal.label());
+        let body = body.read(self.max_body, &mut taken).await?;
+        exchange.holds(taken);
+        exchange.has_body(head_of(&body).unwrap_or_else(|| body.clone()));
         if let Some(name) = named_twice(&parts.headers) {
             return Ok(ambiguous(exchange, name));
         }
@@ -123,7 +138,6 @@ impl<H: ServerHandler> Edge<H> {
             verb: parts.method.clone(),
             transport: exchange.transport(),
             session: parts.headers.get(&SESSION_ID).cloned(),
-            body: body.clone(),
         };
         let place = self.sessions.admit(&mut parts, &body, principal.label())?;
         // It has done its work: what a handler never sees, it can't log or pass on.
@@ -149,7 +163,7 @@ impl<H: ServerHandler> Edge<H> {
     ) -> Response {
         if let Some(denial) = exchange.denial() {
             self.render(&denial, &mut response);
-        } else if !exchange.is_claimed() && is_settled(&response, asked) {
+        } else if !exchange.is_claimed() && is_settled(&response, exchange, asked) {
             if response.status().as_u16() >= 400 {
                 response = self.reshape(exchange, principal, response, asked).await;
             } else {
@@ -198,8 +212,8 @@ impl<H: ServerHandler> Edge<H> {
         }
         // What lasts until its caller goes would hold up a server that is asked to stop; what
         // answers a call is waited for. `/sse` knows by itself which it is.
-        let lasts = asked.transport == "http"
-            && (asked.verb == Method::GET || method_of(&asked.body).as_deref() == Some(LISTEN));
+        let lasts =
+            asked.transport == "http" && (asked.verb == Method::GET || exchange.is_call_of(LISTEN));
         let closing = lasts.then(|| self.closing.clone());
         let principal = principal.clone();
         let ended = Box::pin(async move {
@@ -215,7 +229,10 @@ impl<H: ServerHandler> Edge<H> {
                 () = closed => {}
             }
         });
-        response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended)))
+        response.map(|body| {
+            let stream = Body::from_stream(body.into_data_stream().take_until(ended));
+            Held::wrap(stream, ())
+        })
     }
 
     /// Gives a refusal of rmcp's own the shape of every other: a JSON-RPC error and a record.
@@ -232,7 +249,7 @@ impl<H: ServerHandler> Edge<H> {
             .await
             .unwrap_or_else(|_| Bytes::from_static(b"the request can't be served"));
         let said = String::from_utf8_lossy(&text);
-        let whole: Result<Value, _> = serde_json::from_slice(&asked.body);
+        let whole: Result<Value, _> = serde_json::from_slice(&exchange.unclaimed_body());
         let (status, error) = if parts.status == StatusCode::INTERNAL_SERVER_ERROR
             && self.names_no_session(asked, principal)
         {
@@ -293,6 +310,22 @@ fn reject(exchange: &Exchange, reason: &str) {
     exchange.close(Outcome::Rejected);
 }
 
+/// Of a large message, what a record and a refusal need: keeping all of it while rmcp makes copies
+/// of its own would cost its caller's size once more. `None` for what is small, or no request.
+fn head_of(body: &[u8]) -> Option<Bytes> {
+    #[derive(Serialize, Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow)]
+        method: Cow<'a, str>,
+        id: Option<RequestId>,
+    }
+    if body.len() <= LARGE {
+        return None;
+    }
+    let head: Head<'_> = serde_json::from_slice(body).ok()?;
+    serde_json::to_vec(&head).ok().map(Bytes::from)
+}
+
 fn named_twice(headers: &HeaderMap) -> Option<&'static HeaderName> {
     [&headers::PROTOCOL_VERSION, &SESSION_ID]
         .into_iter()
@@ -301,11 +334,11 @@ fn named_twice(headers: &HeaderMap) -> Option<&'static HeaderName> {
 
 /// Whether the pipeline can't see the request any more: it was refused, it holds no message, or an
 /// answer, which has no method. Any other may still be on its way through a session.
-fn is_settled(response: &Response, asked: &Asked) -> bool {
+fn is_settled(response: &Response, exchange: &Exchange, asked: &Asked) -> bool {
     let status = response.status();
     status.as_u16() >= 400
         || asked.verb != Method::POST
-        || status == StatusCode::ACCEPTED && method_of(&asked.body).is_none()
+        || status == StatusCode::ACCEPTED && method_of(&exchange.unclaimed_body()).is_none()
 }
 
 /// Which transport a path belongs to, for the record.

@@ -10,10 +10,12 @@ use rmcp::{
     model::{ClientJsonRpcMessage, RequestId, ServerJsonRpcMessage},
     transport::{Transport, async_rw::AsyncRwTransport},
 };
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader, Empty};
 
-use crate::interceptor::{Exchange, Outcome};
+use super::shape::Shape;
+use crate::interceptor::{Denial, Exchange, Outcome};
 
 type Reply = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
@@ -50,6 +52,10 @@ where
         if line.is_empty() {
             return None;
         }
+        if let Err(denial) = Shape::check(line) {
+            self.refuse_unparsed(line, &denial);
+            return None;
+        }
         let unreadable = match serde_json::from_slice(line) {
             Ok(message) => return Some(message),
             Err(error) => error,
@@ -63,16 +69,33 @@ where
                 self.record(Outcome::Rejected, method, &reason);
                 let is_note = method.is_some() && whole.get("id").is_none();
                 if !is_note {
-                    self.refuse(whole.get("id"));
+                    let id = whole.get("id").cloned();
+                    let id = id.and_then(|id| serde_json::from_value(id).ok());
+                    let said = "the line is no JSON-RPC 2.0 message";
+                    self.refuse(id, ErrorData::invalid_request(said, None));
                 }
             }
         }
         None
     }
 
-    fn refuse(&mut self, id: Option<&Value>) {
-        let id = id.and_then(|id| serde_json::from_value::<RequestId>(id.clone()).ok());
-        let error = ErrorData::invalid_request("the line is no JSON-RPC 2.0 message", None);
+    /// Refuses what would take too much to parse: of it, no more is read than whom to answer.
+    fn refuse_unparsed(&mut self, line: &[u8], denial: &Denial) {
+        #[derive(Deserialize)]
+        struct Head {
+            id: Option<RequestId>,
+            method: Option<String>,
+        }
+        let head: Option<Head> = serde_json::from_slice(line).ok();
+        let method = head.as_ref().and_then(|head| head.method.as_deref());
+        self.record(Outcome::TooLarge, method, &denial.reason);
+        // What is no JSON at all gets no answer, as above.
+        if let Some(Head { id: Some(id), .. }) = head {
+            self.refuse(Some(id), denial.to_error());
+        }
+    }
+
+    fn refuse(&mut self, id: Option<RequestId>, error: ErrorData) {
         let answer = ServerJsonRpcMessage::error(error, id);
         self.reply = Some(Box::pin(self.out.send(answer)));
     }

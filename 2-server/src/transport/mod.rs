@@ -24,8 +24,11 @@ mod proxies;
 // and who sends it?
 mod credentials;
 mod headers;
-// Can it be read? Is its answer out?
+// Can it be read, within its bounds,
 mod body;
+mod room;
+mod shape;
+// and is its answer out?
 mod held;
 // `/mcp` with its fast path.
 mod mcp;
@@ -46,7 +49,7 @@ use tokio_util::sync::CancellationToken;
 pub use recorded::RecordedTransport;
 pub use settings::{HttpSettings, Settings, StdioSettings};
 
-use crate::interceptor::Guard;
+use crate::interceptor::{Guard, text::cut};
 
 /// Why a guard can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +59,7 @@ pub enum ServeError {
     #[error("MCP_CLIENT_KEY: {0}")]
     SignIn(String),
     /// The host doesn't begin an MCP conversation.
-    #[error("the host didn't begin an MCP conversation: {0}")]
+    #[error("the host didn't begin an MCP conversation: {}", in_short(.0))]
     Handshake(Box<ServerInitializeError>),
     /// The conversation on standard input broke off.
     #[error("the connection was lost: {0}")]
@@ -72,6 +75,12 @@ pub enum ServeError {
     /// The certificate can't be served.
     #[error(transparent)]
     Tls(#[from] http::tls::TlsError),
+}
+
+/// What rmcp says of a beginning that failed, without all of what the other side sent.
+pub(crate) fn in_short(error: &ServerInitializeError) -> String {
+    const MOST: usize = 200;
+    cut(&error.to_string(), MOST).escape_debug().to_string()
 }
 
 /// Serves a guard until its one caller leaves (stdio), or the process is asked to stop. It follows

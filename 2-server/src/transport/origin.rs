@@ -85,6 +85,10 @@ impl Site {
             );
         }
         match headers.get(header::ORIGIN) {
+            // An image or a link of a page asks without an Origin; its browser says whose it is.
+            None if is_of_another_page(headers) => {
+                forbidden("a web page of another site may not ask for this")
+            }
             None => Ok(()),
             Some(origin)
                 if origin
@@ -112,6 +116,9 @@ impl Site {
             })
     }
 
+    /// The port doesn't count, unless the operator's list names one: a tunnel or a container serves
+    /// this server under another. A page can't gain by it. What it rebinds is its own name, never
+    /// `localhost`, and what it sends to another port carries its Origin.
     fn is_good_host(&self, authority: &Authority) -> bool {
         // `user@host` in a Host header is a trick, not a host.
         if authority.as_str().contains('@') {
@@ -125,6 +132,14 @@ impl Site {
                 .iter()
                 .any(|good| is_host(good) || good.eq_ignore_ascii_case(whole))
     }
+}
+
+/// Whether a browser says that a page of another origin made it ask. `none` is the user's own doing.
+fn is_of_another_page(headers: &HeaderMap) -> bool {
+    let sites = headers.get_all("sec-fetch-site").iter();
+    sites
+        .map(HeaderValue::as_bytes)
+        .any(|site| site != b"none" && site != b"same-origin")
 }
 
 fn is_address(authority: &Authority) -> bool {

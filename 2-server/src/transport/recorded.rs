@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use rmcp::{
     RoleServer, ServerHandler,
     model::{
-        ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+        ClientJsonRpcMessage, ClientNotification, GetExtensions as _, JsonRpcMessage, RequestId,
+        ServerJsonRpcMessage,
     },
     transport::Transport,
 };
@@ -25,6 +26,7 @@ pub struct RecordedTransport<T, H: ServerHandler> {
     caller: Principal,
     peer: Peer,
     followed: HashMap<RequestId, Exchange>,
+    has_begun: bool,
 }
 
 impl<T, H: ServerHandler> RecordedTransport<T, H> {
@@ -44,6 +46,7 @@ impl<T, H: ServerHandler> RecordedTransport<T, H> {
             caller,
             peer,
             followed: HashMap::new(),
+            has_begun: false,
         }
     }
 
@@ -69,17 +72,37 @@ impl<T, H: ServerHandler> RecordedTransport<T, H> {
         }
     }
 
-    fn on_outbound(&mut self, message: &ServerJsonRpcMessage) {
+    /// Whether a message is one to begin with. Any other would end the conversation, so it is left
+    /// out: nothing has been asked that it could answer, and a notification gets no answer.
+    fn begins(&mut self, message: &ClientJsonRpcMessage) -> bool {
+        if self.has_begun || matches!(message, JsonRpcMessage::Request(_)) {
+            self.has_begun = true;
+            return true;
+        }
+        tracing::warn!(
+            transport = self.name,
+            "the first message is no request, and was left out: begin with initialize, or server/discover"
+        );
+        if let JsonRpcMessage::Notification(note) = message
+            && let Some(exchange) = Exchange::of(note.notification.extensions())
+        {
+            exchange.answered(Outcome::Rejected, "a conversation begins with a request");
+        }
+        false
+    }
+
+    /// Notes an answer, and gives its exchange, which lasts until the answer is out.
+    fn on_outbound(&mut self, message: &ServerJsonRpcMessage) -> Option<Exchange> {
         let (id, outcome, reason) = match message {
             JsonRpcMessage::Response(response) => (Some(&response.id), Outcome::Success, ""),
             JsonRpcMessage::Error(error) => {
                 (error.id.as_ref(), Outcome::Rejected, &*error.error.message)
             }
-            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => return,
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => return None,
         };
-        if let Some(exchange) = id.and_then(|id| self.followed.remove(id)) {
-            exchange.answered(outcome, reason);
-        }
+        let exchange = self.followed.remove(id?)?;
+        exchange.answered(outcome, reason);
+        Some(exchange)
     }
 }
 
@@ -109,14 +132,22 @@ impl<T: Transport<RoleServer>, H: ServerHandler> Transport<RoleServer> for Recor
         &mut self,
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), T::Error>> + Send + 'static {
-        self.on_outbound(&message);
-        self.inner.send(message)
+        let held = self.on_outbound(&message);
+        let sending = self.inner.send(message);
+        async move {
+            let _held = held;
+            sending.await
+        }
     }
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
-        let mut message = self.inner.receive().await?;
-        self.on_inbound(&mut message);
-        Some(message)
+        loop {
+            let mut message = self.inner.receive().await?;
+            self.on_inbound(&mut message);
+            if self.begins(&message) {
+                return Some(message);
+            }
+        }
     }
 
     async fn close(&mut self) -> Result<(), T::Error> {

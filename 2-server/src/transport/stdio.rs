@@ -1,7 +1,7 @@
 //! stdio: the host launches the server and speaks to it over standard input and output, one JSON
 //! message a line (2026-07-28, transports, "stdio"). The key comes from the environment.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use rmcp::{ServerHandler, ServiceExt as _, service::ServerInitializeError};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -58,6 +58,7 @@ async fn serve_one<H: ServerHandler>(
         }
     };
     let lines = Lines::new(read, write, settings.max_line, begin);
+    let journal = Arc::clone(guard.journal());
     let transport = RecordedTransport::new(lines, guard.clone(), "stdio", principal, Peer::Parent);
     let running = match guard.serve_with_ct(transport, shutdown).await {
         Ok(running) => running,
@@ -68,7 +69,7 @@ async fn serve_one<H: ServerHandler>(
         Err(error) => return Err(ServeError::Handshake(Box::new(error))),
     };
     running.waiting().await.map_err(ServeError::Lost)?;
-    // What rmcp's own tasks still hold is let go before the process ends.
-    tokio::time::sleep(Duration::ZERO).await;
+    // What rmcp's own tasks still hold leaves its record before the process ends.
+    journal.settled().await;
     Ok(())
 }

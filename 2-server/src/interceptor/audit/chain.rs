@@ -212,10 +212,7 @@ mod tests {
         let last = verify(first.as_bytes(), None).unwrap().last;
         let stranger = verify(file(&[]).as_bytes(), Some(&last)).unwrap();
         assert_eq!(stranger.fault.unwrap().line, 1);
-        assert_eq!(
-            last_link(first.as_bytes()).map(|link| hex::encode(link)),
-            Some(last)
-        );
+        assert_eq!(last_link(first.as_bytes()).map(hex::encode), Some(last));
         assert_eq!(
             last_link(first.trim_end().as_bytes()),
             None,

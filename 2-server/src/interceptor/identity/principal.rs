@@ -113,10 +113,15 @@ impl Principal {
     }
 }
 
-/// Waits for a time of the wall clock, and looks at the clock again and again: it may be set.
+/// Waits for a time of the wall clock.
 async fn until(moment: SystemTime) {
-    const LOOK_EVERY: Duration = Duration::from_secs(60);
-    while let Ok(left) = moment.duration_since(SystemTime::now())
+    until_by(SystemTime::now, moment).await;
+}
+
+/// Looks at the clock again and again: it may be set, and rights that ended by that must not last.
+async fn until_by(clock: impl Fn() -> SystemTime, moment: SystemTime) {
+    const LOOK_EVERY: Duration = Duration::from_secs(1);
+    while let Ok(left) = moment.duration_since(clock())
         && !left.is_zero()
     {
         tokio::time::sleep(left.min(LOOK_EVERY)).await;
@@ -162,5 +167,30 @@ pub(crate) fn whole_network(address: IpAddr) -> IpAddr {
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
         IpAddr::V6(_) | IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn rights_that_a_set_clock_has_ended_end_within_a_second() {
+        let (start, hour) = (SystemTime::now(), Duration::from_secs(3600));
+        let looks = Cell::new(0);
+        // Somebody sets the clock two hours forward, between the third look and the fourth.
+        let clock = || {
+            looks.set(looks.get() + 1);
+            if looks.get() > 3 {
+                start + 2 * hour
+            } else {
+                start
+            }
+        };
+        let since = tokio::time::Instant::now();
+        until_by(clock, start + hour).await;
+        assert_eq!(since.elapsed(), Duration::from_secs(3));
     }
 }

@@ -17,7 +17,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service as _;
 
-use super::{super::proxies::Remote, tls::Tls};
+use super::{super::proxies::Remote, seldom::Seldom, tls::Tls};
 
 /// Request headers past this are refused with 431.
 const MAX_HEADERS: usize = 64 << 10;
@@ -52,7 +52,7 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(bounds.connections));
     let (connections, cut_off) = (TaskTracker::new(), CancellationToken::new());
-    let http = bounded();
+    let (http, troubles) = (bounded(), Arc::new(Troubles::default()));
     loop {
         // Waiting for a place leaves newcomers in the kernel's queue, where they cost nothing.
         let place = tokio::select! {
@@ -64,7 +64,13 @@ pub async fn serve(
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // A client that is gone already, or no descriptor left: both pass.
-                    tracing::debug!(%error, "a connection couldn't be accepted");
+                    if is_gone(&error) {
+                        tracing::debug!(%error, "a connection couldn't be accepted");
+                        continue;
+                    }
+                    if let Some(times) = troubles.unaccepted.happened() {
+                        tracing::warn!(%error, times, "NO CONNECTION CAN BE ACCEPTED: newcomers wait until it passes");
+                    }
                     tokio::time::sleep(EXHAUSTED).await;
                     continue;
                 }
@@ -81,6 +87,7 @@ pub async fn serve(
             router.clone(),
             tls.clone(),
         );
+        let troubles = Arc::clone(&troubles);
         let answering = async move {
             let _place = place;
             let answered = match tls {
@@ -95,7 +102,7 @@ pub async fn serve(
                 },
             };
             if let Err(error) = answered {
-                tracing::debug!(%error, "a connection was lost");
+                troubles.lost(&error, remote);
             }
         };
         let cut_off = cut_off.clone();
@@ -116,6 +123,34 @@ pub async fn serve(
     cut_off.cancel();
     connections.close();
     let _ = tokio::time::timeout(LAST_RECORDS, connections.wait()).await;
+}
+
+/// What goes wrong before there is a request, and so leaves no record.
+#[derive(Debug, Default)]
+struct Troubles {
+    unaccepted: Seldom,
+    unreadable: Seldom,
+}
+
+impl Troubles {
+    /// A connection ended badly.
+    fn lost(&self, error: &hyper::Error, remote: SocketAddr) {
+        // hyper has refused it by itself: 400, or 431 where the headers are too large.
+        if !error.is_parse() {
+            tracing::debug!(%error, "a connection was lost");
+        } else if let Some(times) = self.unreadable.happened() {
+            tracing::warn!(%error, peer = %remote.ip(), times, "a request was no HTTP/1.1 or had too large headers, and was refused");
+        }
+    }
+}
+
+/// Whether a client left before it was let in.
+fn is_gone(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted
+    )
 }
 
 /// HTTP/1 with its bounds.

@@ -1,6 +1,9 @@
 //! HTTP: what answers to which path, and where it listens.
 
+// Connections, as many as there are descriptors for, and word of what goes wrong with them.
+mod descriptors;
 pub mod listener;
+mod seldom;
 pub mod tls;
 
 use std::{
@@ -23,6 +26,7 @@ use super::{
     mcp::{self, Shortcut},
     origin::{self, Site},
     proxies::Proxies,
+    room::Room,
     settings::HttpSettings,
     sse,
 };
@@ -38,7 +42,7 @@ pub struct Server {
     tls: Option<Arc<Tls>>,
     router: Router,
     sessions: Sessions,
-    settings: HttpSettings,
+    bounds: Bounds,
     shutdown: CancellationToken,
     authenticator: Arc<SignIn>,
     journal: Arc<Journal>,
@@ -65,13 +69,17 @@ impl Server {
             source,
         })?;
         let (router, sessions) = router(guard, &settings, shutdown.clone());
+        let connections = descriptors::make_room_for(settings.max_connections);
         Ok(Self {
             listener,
             address,
             tls,
             router,
             sessions,
-            settings,
+            bounds: Bounds {
+                connections,
+                grace: settings.shutdown_timeout,
+            },
             shutdown,
             authenticator: Arc::clone(guard.authenticator()),
             journal: Arc::clone(guard.journal()),
@@ -106,10 +114,6 @@ impl Server {
     /// # Errors
     /// None yet: a listener that runs goes on.
     pub async fn run(self) -> Result<(), ServeError> {
-        let bounds = Bounds {
-            connections: self.settings.max_connections,
-            grace: self.settings.shutdown_timeout,
-        };
         let certificate = self.tls.clone();
         let followed = async move {
             if let Some(tls) = certificate {
@@ -117,7 +121,13 @@ impl Server {
             }
             std::future::pending::<()>().await;
         };
-        let serving = listener::serve(self.tls, self.listener, self.router, bounds, self.shutdown);
+        let serving = listener::serve(
+            self.tls,
+            self.listener,
+            self.router,
+            self.bounds,
+            self.shutdown,
+        );
         let serving = follow::while_serving(&self.authenticator, serving);
         tokio::select! {
             () = serving => {}
@@ -177,6 +187,7 @@ pub(super) fn build_router<H: ServerHandler>(
         sessions: Arc::clone(&sessions),
         proxies: Proxies::new(settings),
         max_body: settings.max_body_bytes,
+        room: Room::new(settings.max_body_bytes),
         closing: shutdown.clone(),
         _ended: ended.drop_guard(),
     });

@@ -9,7 +9,7 @@
 //! The edge signs in the GET and every POST. A stream is there only for the identity that opened
 //! it; for anyone else, and once it has ended, its address is unknown (404).
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -31,16 +31,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    conversation::{Conversation, Conversations, Place, Tracked},
-    edge,
+    conversation::{Conversation, Conversations, Place, Tracked, Waiting},
+    edge, in_short,
     settings::HttpSettings,
 };
 use crate::interceptor::{Denial, DenialKind, Exchange, Guard, Principal};
 
 /// Messages that wait for a reader, and for the server. Beyond it, who sends must wait.
 const QUEUE: usize = 16;
-/// Answers that may wait for a place in the queue before further messages are refused.
-const MOST_WAITING: usize = 64;
 /// How long the queue may stay full. A reader that is slower has its stream ended, or what is
 /// meant for it would pile up here.
 const STALL: Duration = Duration::from_secs(20);
@@ -134,18 +132,30 @@ async fn open<H: ServerHandler>(
         Arc::clone(&place),
         conversation.end_signal().clone().drop_guard(),
     );
-    let line = Line { incoming, outbox };
+    let line = Line {
+        incoming,
+        outbox,
+        conversation: Arc::clone(&conversation),
+    };
     tokio::spawn(converse(served, line, conversation, principal, place));
 
     let endpoint = Event::default()
         .event("endpoint")
         .data(format!("/messages?sessionId={id}"));
+    // Who asks for the next message has taken the one before.
+    let mut taken = None;
     let messages = stream::poll_fn(move |cx| {
         let _held = &held;
-        outgoing.poll_recv(cx)
-    })
-    .map(|message| Event::default().event("message").json_data(message));
-    let events = stream::once(async { Ok(endpoint) }).chain(messages);
+        drop(taken.take());
+        outgoing.poll_recv(cx).map(|message| {
+            let Outgoing { text, waiting } = message?;
+            taken = Some(waiting);
+            Some(Event::default().event("message").data(text))
+        })
+    });
+    let events = stream::once(async { endpoint })
+        .chain(messages)
+        .map(Ok::<_, Infallible>);
     // Without the header a proxy may collect the stream and pass it on in one piece.
     let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
     let body = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
@@ -182,7 +192,10 @@ async fn converse<H: ServerHandler>(
         match served.guard.clone().serve_with_ct(line, ended).await {
             // Why it ended is no news: the reader went, or the conversation was over.
             Ok(running) => drop(running.waiting().await),
-            Err(error) => tracing::debug!(%error, "no conversation began on an SSE stream"),
+            Err(error) => {
+                let error = in_short(&error);
+                tracing::debug!(%error, "no conversation began on an SSE stream");
+            }
         }
     });
     conversation
@@ -217,13 +230,13 @@ async fn accept<H: ServerHandler>(
     let Some(mut message) = message else {
         return (StatusCode::BAD_REQUEST, edge::UNREADABLE).into_response();
     };
-    if stream.conversation.waiting() >= MOST_WAITING {
+    if stream.conversation.is_full() {
         return deny(&exchange, slow_down());
     }
+    message.insert_extension(parts);
     // Noted here, and not when it is taken out of the queue: a stream isn't idle that has a message
     // to read.
     stream.conversation.received(&message);
-    message.insert_extension(parts);
     match stream.inbox.send_timeout(message, STALL).await {
         Ok(()) => StatusCode::ACCEPTED.into_response(),
         Err(mpsc::error::SendTimeoutError::Timeout(_)) => deny(&exchange, slow_down()),
@@ -263,13 +276,24 @@ fn wrong_method(allow: &'static str, text: &'static str) -> Response {
 /// What rmcp reads from and writes to.
 struct Line {
     incoming: mpsc::Receiver<ClientJsonRpcMessage>,
-    outbox: mpsc::Sender<ServerJsonRpcMessage>,
+    outbox: mpsc::Sender<Outgoing>,
+    conversation: Arc<Conversation>,
 }
 
-/// The reader is gone, or was too slow.
+/// A message to the client, written already: what waits is counted by its bytes.
+struct Outgoing {
+    text: String,
+    waiting: Waiting,
+}
+
+/// Why a message didn't get to its reader.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody reads the stream")]
-struct Unread;
+enum Unread {
+    #[error("nobody reads the stream")]
+    Gone,
+    #[error("the message can't be written: {0}")]
+    Unwritable(#[from] serde_json::Error),
+}
 
 impl Transport<RoleServer> for Line {
     type Error = Unread;
@@ -279,9 +303,13 @@ impl Transport<RoleServer> for Line {
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), Unread>> + Send + 'static {
         let outbox = self.outbox.clone();
+        let written = serde_json::to_string(&message).map(|text| Outgoing {
+            waiting: self.conversation.waits(&message, text.len()),
+            text,
+        });
         async move {
-            let sent = outbox.send_timeout(message, STALL).await;
-            sent.map_err(|_unsent| Unread)
+            let sent = outbox.send_timeout(written?, STALL).await;
+            sent.map_err(|_unsent| Unread::Gone)
         }
     }
 

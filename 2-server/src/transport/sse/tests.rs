@@ -23,7 +23,11 @@ use crate::{
         audit::FileSettings,
         keys::{Roles, fingerprint},
     },
-    transport::{http::router, proxies::Remote},
+    transport::{
+        conversation::{MOST_BYTES_WAITING, MOST_WAITING},
+        http::router,
+        proxies::Remote,
+    },
 };
 
 /// A wait that doesn't end is a failure, not a hang: time is paused, so this hour costs nothing.
@@ -55,6 +59,10 @@ impl ServerHandler for Tools {
         params: CallToolRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if params.name == "large" {
+            let large = "x".repeat(MOST_BYTES_WAITING / 4);
+            return Ok(CallToolResult::success(vec![ContentBlock::text(large)]).into());
+        }
         if params.name == "slow" {
             let _stopped = Tell(Arc::clone(&self.stopped));
             self.began.notify_one();
@@ -625,6 +633,45 @@ async fn a_reader_that_does_not_read_is_given_no_more_and_then_ended() {
     assert!(kept <= QUEUE + 1, "no more than the queue was kept: {kept}");
     drop(reader);
     assert_eq!(server.get("/sse", "ada").await.status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_large_answers_unread_is_refused_before_there_are_many() {
+    let server = server(|_| {});
+    let mut reader = server.begin("ada").await;
+    let mut taken = 0;
+    while server.call(&reader, "ada", taken, "large").await.status() == StatusCode::ACCEPTED {
+        taken += 1;
+        settle().await;
+        assert!(taken < 100, "it takes and takes");
+    }
+    assert!((4..=5).contains(&taken), "{taken}");
+    for _ in 0..taken {
+        reader.message().await;
+    }
+    let again = tokio::time::timeout(KEEP_ALIVE / 2, reader.block()).await;
+    assert!(again.is_err(), "all of it was read");
+    let call = server.call(&reader, "ada", 99, "large").await;
+    assert_eq!(call.status(), StatusCode::ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_keeps_its_place_until_its_answer_is_read() {
+    let server = server(|_| {});
+    let mut reader = server.begin("ada").await;
+    let running = || server.pipeline.load().running;
+    let _ = tokio::time::timeout(KEEP_ALIVE / 2, reader.block()).await;
+    assert_eq!(running(), 0);
+    for id in 0..3 {
+        server.call(&reader, "ada", id, "quick").await;
+    }
+    settle().await;
+    assert_eq!(running(), 3);
+    for _ in 0..3 {
+        reader.message().await;
+    }
+    let _ = tokio::time::timeout(KEEP_ALIVE / 2, reader.block()).await;
+    assert_eq!(running(), 0);
 }
 
 #[tokio::test(start_paused = true)]

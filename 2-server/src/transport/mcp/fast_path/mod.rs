@@ -98,6 +98,8 @@ impl<H: ServerHandler> FastPath<H> {
         let Some(call) = self.plain_call(&parts.headers, &body) else {
             return Err(Request::from_parts(parts, Body::from(body)));
         };
+        // It may be large, and the call long.
+        drop(body);
         let id = call.id.clone();
         let result = self.run(call, parts).await;
         let (status, message) = match result {
