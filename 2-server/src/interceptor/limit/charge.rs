@@ -12,8 +12,8 @@ pub trait Limit: fmt::Debug + Send + Sync {
     /// Charges `who` for `what`, or refuses. What is refused is charged nothing.
     ///
     /// # Errors
-    /// [`DenialKind::Throttled`](super::DenialKind::Throttled) when the budget is used up, with the
-    /// time to wait; [`DenialKind::Unavailable`](super::DenialKind::Unavailable) when the limit
+    /// [`DenialKind::Throttled`](crate::interceptor::DenialKind::Throttled) when the budget is used up, with the
+    /// time to wait; [`DenialKind::Unavailable`](crate::interceptor::DenialKind::Unavailable) when the limit
     /// can't be asked.
     async fn charge(&self, who: &Principal, what: Charge<'_>) -> Result<Permit, Denial>;
 
