@@ -30,7 +30,7 @@ pub struct Identity {
     pub rate: Option<Rate>,
     /// When its rights end by themselves.
     pub expires: Option<SystemTime>,
-    /// How it signed in: [`Authenticate::method`].
+    /// How it signed in: [`Authenticate::method`](crate::interceptor::Authenticate::method).
     pub method: &'static str,
 }
 
