@@ -365,3 +365,28 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Tracked<T> {
         self.inner.close().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(id: usize) -> ClientJsonRpcMessage {
+        let request = json!({ "jsonrpc": "2.0", "id": id, "method": "ping" });
+        serde_json::from_value(request).unwrap()
+    }
+
+    #[test]
+    fn a_conversation_takes_no_more_requests_than_it_can_keep_in_mind() {
+        let conversation = Conversation::default();
+        for id in 0..MOST_UNANSWERED {
+            assert!(!conversation.is_full(), "{id}");
+            conversation.received(&request(id));
+        }
+        assert!(conversation.is_full());
+        let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 7 } });
+        conversation.received(&serde_json::from_value(cancel).unwrap());
+        assert!(!conversation.is_full());
+    }
+}

@@ -26,7 +26,7 @@ use super::{
     headers::{self, SESSION_ID},
     held::Held,
     mcp::sessions::Sessions,
-    origin::Site,
+    origin::{self, Site},
     proxies::Proxies,
     room::Room,
 };
@@ -105,6 +105,7 @@ impl<H: ServerHandler> Edge<H> {
     async fn admit(&self, exchange: &Exchange, parts: &Parts) -> Result<Principal, Denial> {
         self.proxies.check(&parts.extensions)?;
         self.site.check(&parts.uri, &parts.headers)?;
+        origin::check_page(&parts.method, &parts.headers)?;
         let credential = credentials::find(&parts.uri, &parts.headers)?;
         // A connection without an address can't be told from others, so it can't be limited.
         if exchange.peer() == Peer::Unknown {

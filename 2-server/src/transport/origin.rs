@@ -85,10 +85,6 @@ impl Site {
             );
         }
         match headers.get(header::ORIGIN) {
-            // An image or a link of a page asks without an Origin; its browser says whose it is.
-            None if is_of_another_page(headers) => {
-                forbidden("a web page of another site may not ask for this")
-            }
             None => Ok(()),
             Some(origin)
                 if origin
@@ -134,12 +130,25 @@ impl Site {
     }
 }
 
-/// Whether a browser says that a page of another origin made it ask. `none` is the user's own doing.
-fn is_of_another_page(headers: &HeaderMap) -> bool {
+/// Checks that no page of another origin opens a stream: an image or a link of a page asks without an
+/// Origin, but its browser says whose it is (`none` is the user's own doing). A POST doesn't come by
+/// here, because no page can send one of JSON without an Origin.
+///
+/// # Errors
+/// 403 for another page's.
+pub(super) fn check_page(method: &Method, headers: &HeaderMap) -> Result<(), Denial> {
     let sites = headers.get_all("sec-fetch-site").iter();
-    sites
-        .map(HeaderValue::as_bytes)
-        .any(|site| site != b"none" && site != b"same-origin")
+    let mut sites = sites.map(HeaderValue::as_bytes);
+    if *method == Method::POST
+        || headers.contains_key(header::ORIGIN)
+        || sites.all(|site| site == b"none" || site == b"same-origin")
+    {
+        return Ok(());
+    }
+    Err(Denial::new(
+        DenialKind::Forbidden,
+        "a web page of another site may not ask for this",
+    ))
 }
 
 fn is_address(authority: &Authority) -> bool {
