@@ -66,7 +66,11 @@ async fn every_outcome_is_written_once() {
     assert!(call["duration_ms"].as_f64().unwrap() >= 0.0);
     let left = call["budget_left"].as_u64().unwrap();
     let throttled = record.iter().find(|line| line["outcome"] == "THROTTLED");
-    assert!(left > 0 && throttled.unwrap()["budget_left"] == 0);
+    let throttled = throttled.unwrap();
+    assert!(left > 0 && throttled["budget_left"] == 0);
+    // It was refused before it was read: this is what its headers say.
+    assert_eq!(throttled["method"], "tools/call");
+    assert_eq!(throttled["target"], "echo");
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ impl Server {
         let server = http::Server::bind(&guard, settings, shutdown.clone()).await;
         let server = server.expect("a free port");
         let address = server.address();
-        let served = tokio::spawn(async move { server.run().await.expect("serving") });
+        let served = tokio::spawn(async move { server.run().await });
         Self {
             address,
             folder,

@@ -236,10 +236,7 @@ pub async fn soak(time: Duration, clients: u64) -> Result<Report, String> {
     let opened = open_all(&url, &shared).await;
     settle(&app, before.0).await;
     shutdown.cancel();
-    served
-        .await
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())?;
+    served.await.map_err(|error| error.to_string())?;
     let journal = Arc::clone(app.pipeline.journal());
     tokio::task::spawn_blocking(move || journal.shut_down())
         .await

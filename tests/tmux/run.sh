@@ -84,9 +84,9 @@ serve() { # environment...
 stop_serving() { kill "$server"; wait "$server" 2> /dev/null; server=""; }
 # Told to stop, a server lets answers end. This one is just gone.
 crash() { kill -9 "$server"; wait "$server" 2> /dev/null; server=""; }
-recorded() { # outcome within-seconds what-else-the-record-says
+recorded() { # outcome within-seconds
   local end=$((SECONDS + ${2:-5}))
-  until grep -q "\"${3:-ollama-chat}\".*\"outcome\":\"$1\"" "$work/server.log"; do
+  until grep -q "\"target\":\"ollama-chat\".*\"outcome\":\"$1\"" "$work/server.log"; do
     [ $SECONDS -lt $end ] || return 1
     sleep 0.1
   done
@@ -188,8 +188,7 @@ for _ in 1 2 3; do
   tmux send-keys -t main Escape
 done
 expect "a throttle counts down" "throttled: send again in"
-# It is refused before its body is read, so its record names no tool.
-holds "and is in the server's record" recorded THROTTLED 5 http
+holds "and is in the server's record" recorded THROTTLED
 tmux send-keys -t main C-d
 expect "Ctrl-D ends it in order" "the end: 0"
 stop_serving

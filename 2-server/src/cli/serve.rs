@@ -79,7 +79,7 @@ async fn over_http(app: App, shutdown: CancellationToken) -> anyhow::Result<()> 
     let server = server.also(endpoints::readiness(Arc::clone(&app.readiness), hosts));
     let metrics = serve_metrics(&app, server.sessions(), shutdown).await?;
     announce(&app.config, &server);
-    server.run().await?;
+    server.run().await;
     if let Some(metrics) = metrics {
         metrics.abort();
     }

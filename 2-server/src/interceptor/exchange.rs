@@ -32,13 +32,16 @@ use super::{
     text::cut,
 };
 
-/// Where a client of 2026-07-28 says which method it asks for (transports, "Standard Request
-/// Headers").
+/// Where a client of 2026-07-28 says which method it asks for, and what that acts on (transports,
+/// "Standard Request Headers").
 static METHOD_HEADER: HeaderName = HeaderName::from_static("mcp-method");
+static NAME_HEADER: HeaderName = HeaderName::from_static("mcp-name");
 /// How much of what a refusal says is kept.
 const MAX_REASON: usize = 512;
 /// How long a method or a path may be in a record.
 const MAX_METHOD: usize = 64;
+/// How long a target may be in a record.
+const MAX_TARGET: usize = 256;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -87,9 +90,16 @@ enum Asked {
         verb: Method,
         uri: Uri,
         // What the client says that it asks for: good for a record, never for a decision.
-        claimed: Option<HeaderValue>,
+        claimed: Claimed,
         body: Bytes,
     },
+}
+
+/// A method and a target, as the headers have them.
+#[derive(Default)]
+struct Claimed {
+    method: Option<HeaderValue>,
+    target: Option<HeaderValue>,
 }
 
 impl Exchange {
@@ -182,7 +192,10 @@ impl Exchange {
         self.state().asked = Asked::Http {
             verb: parts.method.clone(),
             uri: parts.uri.clone(),
-            claimed: parts.headers.get(&METHOD_HEADER).cloned(),
+            claimed: Claimed {
+                method: parts.headers.get(&METHOD_HEADER).cloned(),
+                target: parts.headers.get(&NAME_HEADER).cloned(),
+            },
             body: Bytes::new(),
         };
     }
@@ -326,6 +339,7 @@ impl Inner {
             principal: state.principal.as_ref(),
             call,
             method: &method,
+            target: call.map_or_else(|| state.asked.claimed_target(), CallInfo::target),
             outcome,
             said: cut(said, MAX_REASON),
             note: state.denial.as_ref().and_then(|it| it.note.as_deref()),
@@ -371,7 +385,7 @@ impl Asked {
                 claimed,
                 body,
             } => {
-                let claimed = claimed.as_ref().filter(|_| body.is_empty());
+                let claimed = claimed.method.as_ref().filter(|_| body.is_empty());
                 let claimed = claimed.and_then(|it| Some(Cow::Borrowed(it.to_str().ok()?)));
                 match claimed.or_else(|| method_of(body)) {
                     Some(method) => Cow::Owned(cut(&method, MAX_METHOD).to_owned()),
@@ -379,6 +393,16 @@ impl Asked {
                     None => Cow::Owned(format!("{verb} {}", cut(uri.path(), MAX_METHOD))),
                 }
             }
+        }
+    }
+
+    /// What a message that was refused unread acts on, by its client's word.
+    fn claimed_target(&self) -> Option<&str> {
+        match self {
+            Self::Http { claimed, body, .. } if body.is_empty() => {
+                Some(cut(claimed.target.as_ref()?.to_str().ok()?, MAX_TARGET))
+            }
+            _ => None,
         }
     }
 }

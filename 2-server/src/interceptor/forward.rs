@@ -190,8 +190,10 @@ impl<H: ServerHandler> ServerHandler for Guard<H> {
         let _ = self.pass::<op::Progress>(params, context).await;
     }
     async fn on_initialized(&self, context: Note) {
-        self.follow_rights(&context);
-        let _ = self.pass::<op::Initialized>((), context).await;
+        let session = context.clone();
+        if self.pass::<op::Initialized>((), context).await.is_ok() {
+            self.follow_rights(&session);
+        }
     }
     async fn on_roots_list_changed(&self, context: Note) {
         let _ = self.pass::<op::RootsListChanged>((), context).await;

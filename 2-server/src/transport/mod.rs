@@ -103,7 +103,8 @@ pub async fn serve<H: ServerHandler>(
         Settings::Http(settings) => {
             let server = http::Server::bind(&guard, settings, shutdown).await?;
             tracing::info!("listening on {}", server.url());
-            server.run().await
+            server.run().await;
+            Ok(())
         }
     };
     stopping.abort();

@@ -99,6 +99,9 @@ pub struct Record<'a> {
     pub call: Option<&'a CallInfo>,
     /// What was asked, as far as it is known: a method, or `POST /mcp`.
     pub method: &'a str,
+    /// What it acts on, such as a tool's name. What was refused before it was read has no more than
+    /// its client's word for it, and for its method.
+    pub target: Option<&'a str>,
     /// How it ended.
     pub outcome: Outcome,
     /// What the caller was told, where it was refused; empty where it wasn't.
@@ -146,7 +149,7 @@ pub(super) fn render(record: &Record<'_>) -> String {
         line.text("protocol", call.protocol());
     }
     line.text("method", record.method);
-    if let Some(target) = record.call.and_then(CallInfo::target) {
+    if let Some(target) = record.target {
         line.text("target", target);
     }
     line.text("outcome", record.outcome.as_str());

@@ -18,7 +18,7 @@ use crate::interceptor::{
 /// How callers without a credential sign in.
 const ANONYMOUS: &str = "anonymous";
 
-/// Signs callers in. A credential is shown to the ways in their order, until one takes it. Every transport asks it: HTTP for each request, stdio for the key from its
+/// Signs callers in. Every transport asks it: HTTP for each request, stdio for the key from its
 /// environment.
 #[derive(Debug)]
 pub struct SignIn {
@@ -59,9 +59,7 @@ impl SignIn {
             method: ANONYMOUS,
         }))
     }
-}
 
-impl SignIn {
     /// Turns a credential into a principal.
     ///
     /// # Errors

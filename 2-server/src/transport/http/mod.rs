@@ -109,11 +109,8 @@ impl Server {
         self
     }
 
-    /// Serves until `shutdown` fires.
-    ///
-    /// # Errors
-    /// None yet: a listener that runs goes on.
-    pub async fn run(self) -> Result<(), ServeError> {
+    /// Serves until `shutdown` fires. What one connection does ends no other, and not the server.
+    pub async fn run(self) {
         let certificate = self.tls.clone();
         let followed = async move {
             if let Some(tls) = certificate {
@@ -134,7 +131,6 @@ impl Server {
             () = followed => {}
         }
         self.journal.settled().await;
-        Ok(())
     }
 }
 
