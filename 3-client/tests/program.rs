@@ -7,21 +7,17 @@
     reason = "a panic in a test is its report"
 )]
 
+#[path = "support/ran.rs"]
+mod ran;
 mod support;
 
 use std::process::Stdio;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ran::{Ran, program};
 use support::Server;
-use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
-
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
 
 async fn run(url: &str, key: Option<&str>, args: &[&str], input: &str) -> Ran {
     run_in("xterm", url, key, args, input).await
@@ -29,36 +25,15 @@ async fn run(url: &str, key: Option<&str>, args: &[&str], input: &str) -> Ran {
 
 async fn run_in(term: &str, url: &str, key: Option<&str>, args: &[&str], input: &str) -> Ran {
     let state = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-client"));
+    let mut command = program(args);
     command
-        .args(args)
-        .env_clear()
         .env("TERM", term)
         .env("MCP_SERVER_URL", url)
         .env("XDG_STATE_HOME", state.path());
     if let Some(key) = key {
         command.env("MCP_CLIENT_KEY", key);
     }
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // Gone already, when it doesn't start at all.
-    let _ = stdin.write_all(input.as_bytes()).await;
-    drop(stdin);
-    let output = tokio::time::timeout(Duration::from_secs(30), child.wait_with_output())
-        .await
-        .expect("it ends")
-        .unwrap();
-    Ran {
-        code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    ran::run(command, input).await
 }
 
 #[tokio::test]

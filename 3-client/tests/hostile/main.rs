@@ -11,6 +11,8 @@
 mod bounds;
 mod pins;
 mod program;
+#[path = "../support/ran.rs"]
+mod ran;
 mod screen;
 mod server;
 mod who;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::{
-    program::{Home, Ran},
+    program::Home,
+    ran::Ran,
     server::{Hostile, Script, says, tool, wants},
 };
 
